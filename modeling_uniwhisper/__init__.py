@@ -1,0 +1,40 @@
+"""UniWhisper: one encoder for speech, sound and music, and a language model that answers about them.
+
+Importing this package registers the classes with transformers' Auto classes.
+"""
+
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForMultimodalLM,
+    AutoModelForSeq2SeqLM,
+    AutoProcessor,
+)
+
+from .audio_io import AudioError, load_audio
+from .configuration_uniwhisper import UniWhisperConfig, UniWhisperEncoderConfig
+from .feature_extraction_uniwhisper import UniWhisperFeatureExtractor
+from .modeling_uniwhisper import UniWhisperEncoder, UniWhisperForConditionalGeneration, UniWhisperModel
+from .processing_uniwhisper import UniWhisperProcessor
+
+AutoConfig.register("uniwhisper", UniWhisperConfig)
+AutoConfig.register("uniwhisper_encoder", UniWhisperEncoderConfig)
+AutoFeatureExtractor.register(UniWhisperConfig, UniWhisperFeatureExtractor)
+AutoProcessor.register(UniWhisperConfig, UniWhisperProcessor)
+AutoModel.register(UniWhisperConfig, UniWhisperModel)
+AutoModel.register(UniWhisperEncoderConfig, UniWhisperEncoder)
+AutoModelForMultimodalLM.register(UniWhisperConfig, UniWhisperForConditionalGeneration)
+AutoModelForSeq2SeqLM.register(UniWhisperConfig, UniWhisperForConditionalGeneration)
+
+__all__ = [
+    "AudioError",
+    "UniWhisperConfig",
+    "UniWhisperEncoder",
+    "UniWhisperEncoderConfig",
+    "UniWhisperFeatureExtractor",
+    "UniWhisperForConditionalGeneration",
+    "UniWhisperModel",
+    "UniWhisperProcessor",
+    "load_audio",
+]
