@@ -1,6 +1,7 @@
 """UniWhisper: one encoder for speech, sound and music, and a language model that answers about them.
 
-Importing this package registers the classes with transformers' Auto classes.
+Importing this package registers the classes with transformers' Auto classes, and has saved folders
+carry their code, so that `trust_remote_code=True` opens them where the package is not installed.
 """
 
 from transformers import (
@@ -26,6 +27,17 @@ AutoModel.register(UniWhisperConfig, UniWhisperModel)
 AutoModel.register(UniWhisperEncoderConfig, UniWhisperEncoder)
 AutoModelForMultimodalLM.register(UniWhisperConfig, UniWhisperForConditionalGeneration)
 AutoModelForSeq2SeqLM.register(UniWhisperConfig, UniWhisperForConditionalGeneration)
+
+for saved_with_its_code in (
+    UniWhisperConfig,
+    UniWhisperEncoderConfig,
+    UniWhisperEncoder,
+    UniWhisperModel,
+    UniWhisperFeatureExtractor,
+    UniWhisperProcessor,
+):
+    saved_with_its_code.register_for_auto_class()
+UniWhisperForConditionalGeneration.register_for_auto_class("AutoModelForMultimodalLM")
 
 __all__ = [
     "AudioError",

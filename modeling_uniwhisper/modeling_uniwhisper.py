@@ -375,10 +375,20 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         self.post_init()
 
-    def save_pretrained(self, save_directory, *args, **kwargs):
-        """As usual, plus the encoder and adapter alone, which `UniWhisperModel.from_pretrained` opens."""
-        self.model.save_pretrained(save_directory, variant=ENCODER_VARIANT)
-        super().save_pretrained(save_directory, *args, **kwargs)
+    def save_pretrained(self, save_directory, is_main_process: bool = True, state_dict: dict | None = None, **kwargs):
+        """As usual, plus the encoder and adapter alone, which `UniWhisperModel.from_pretrained` opens.
+
+        `config.json` names a class for each Auto class, of which transformers would write only the last.
+        """
+        part = state_dict and {k.removeprefix("model."): v for k, v in state_dict.items() if k.startswith("model.")}
+        self.model.save_pretrained(save_directory, is_main_process, part, variant=ENCODER_VARIANT)
+        module = __name__.rpartition(".")[2]
+        self.config.auto_map = {
+            "AutoModel": f"{module}.UniWhisperModel",
+            "AutoModelForMultimodalLM": f"{module}.UniWhisperForConditionalGeneration",
+            "AutoModelForSeq2SeqLM": f"{module}.UniWhisperForConditionalGeneration",
+        }
+        super().save_pretrained(save_directory, is_main_process, state_dict, **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language_model.get_input_embeddings()
@@ -453,7 +463,7 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
                 mask = self.get_placeholder_mask(input_ids, audio_embeds)
                 inputs_embeds = inputs_embeds.masked_scatter(mask[..., None], audio_embeds.to(inputs_embeds))
 
-        targets = None if labels is None else nn.functional.pad(labels, (0, 1), value=-100)[:, 1:]
+        targets = None if labels is None else nn.functional.pad(labels[:, 1:], (0, 1), value=-100)
         if targets is not None and self.training:
             logits_to_keep = targets != -100
             targets = targets[logits_to_keep]
