@@ -101,9 +101,7 @@ def whisper_config(variables: Variables) -> "WhisperConfig":
 
     vocab_size, width = variables["decoder/embeddings/weight"].shape
     if vocab_size != MULTILINGUAL_VOCABULARY:
-        raise ModelBinError(
-            f"a vocabulary of {vocab_size}, expected {MULTILINGUAL_VOCABULARY} (multilingual)"
-        )
+        raise ModelBinError(f"a vocabulary of {vocab_size}, expected {MULTILINGUAL_VOCABULARY} (multilingual)")
     return WhisperConfig(
         vocab_size=vocab_size,
         d_model=width,
@@ -151,15 +149,9 @@ def decoder_state_dict(variables: Variables) -> "dict[str, torch.Tensor]":
         source, target = f"decoder/layer_{layer}", f"layers.{layer}"
         state |= _layer(variables, source, target)
         state |= _linear(variables, f"{source}/attention/linear_0", f"{target}.encoder_attn.q_proj")
-        state |= _fused(
-            variables, f"{source}/attention/linear_1", f"{target}.encoder_attn", ("k", "v")
-        )
-        state |= _linear(
-            variables, f"{source}/attention/linear_2", f"{target}.encoder_attn.out_proj"
-        )
-        state |= _norm(
-            variables, f"{source}/attention/layer_norm", f"{target}.encoder_attn_layer_norm"
-        )
+        state |= _fused(variables, f"{source}/attention/linear_1", f"{target}.encoder_attn", ("k", "v"))
+        state |= _linear(variables, f"{source}/attention/linear_2", f"{target}.encoder_attn.out_proj")
+        state |= _norm(variables, f"{source}/attention/layer_norm", f"{target}.encoder_attn_layer_norm")
     return state
 
 
@@ -183,9 +175,7 @@ def _layer(variables: Variables, source: str, target: str) -> "dict[str, torch.T
     }
 
 
-def _fused(
-    variables: Variables, source: str, target: str, parts: tuple[str, ...]
-) -> "dict[str, torch.Tensor]":
+def _fused(variables: Variables, source: str, target: str, parts: tuple[str, ...]) -> "dict[str, torch.Tensor]":
     """Splits a projection that CTranslate2 fused; Whisper's keys have no bias, so theirs is 0."""
     weights = _tensor(variables, f"{source}/weight").chunk(len(parts))
     biases = _tensor(variables, f"{source}/bias").chunk(len(parts))
@@ -251,9 +241,7 @@ def _generation_config(path: Path) -> "GenerationConfig":
         prev_sot_token_id=START_OF_PREVIOUS,
         no_timestamps_token_id=NO_TIMESTAMPS,
         is_multilingual=True,
-        lang_to_id={
-            f"<|{code}|>": id for code, id in zip(languages, settings["lang_ids"], strict=True)
-        },
+        lang_to_id={f"<|{code}|>": id for code, id in zip(languages, settings["lang_ids"], strict=True)},
         task_to_id=TASKS,
         suppress_tokens=settings["suppress_ids"],
         begin_suppress_tokens=settings["suppress_ids_begin"],

@@ -24,7 +24,7 @@ def load_gguf(path: str | Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBa
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
     model.hf_quantizer = None
-    del model.config.quantization_config
+    del model.config.quantization_config, model.config._model_name_or_path
     for leftover in ("is_local", "local_files_only"):
         tokenizer.init_kwargs.pop(leftover, None)
     model.generation_config = GenerationConfig(

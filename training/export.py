@@ -1,0 +1,113 @@
+"""Writes what training changed: encoder and adapter in float16 shards, the LoRA, and what they belong to.
+
+The folder opens with `UniWhisperModel.from_pretrained(folder)` and embeds audio with nothing else;
+`training.assemble` adds the language model. Layout:
+
+    config.json                        the whole `UniWhisperConfig`
+    preprocessor_config.json           the front end that training used
+    model-0000X-of-0000Y.safetensors   encoder.* and adapter.*, and their index
+    lora/                              the LoRA in PEFT's own format
+    bases.json                         the base models, with their sha256
+"""
+
+import copy
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.assemble import MANIFEST
+from training.files import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+    from modeling_uniwhisper import UniWhisperForConditionalGeneration
+
+SHARD_BYTES = 15_000_000
+LORA = Path("lora", "adapter_model.safetensors")
+
+
+def export(model: "UniWhisperForConditionalGeneration", folder: str | Path, base: str | Path) -> Path:
+    """Exports a trained model whose `language_model` is wrapped by PEFT, or was left as it was.
+
+    An export that is in `folder` already is replaced; other files in it, such as a card, stay.
+
+    Args:
+        model: the model as training left it.
+        folder: where to write, such as `model_cards/uniwhisper-base`.
+        base: the untrained checkpoint that training started from, made by `training.assemble`.
+
+    Raises:
+        WeightsError: `base` was not assembled, or had been trained before; a tensor does not fit
+            float16; or the LoRA is larger than a shard may be.
+    """
+    from huggingface_hub import save_torch_state_dict
+    from peft import PeftModel
+
+    from modeling_uniwhisper import UniWhisperFeatureExtractor
+
+    folder, bases = Path(folder), _bases(Path(base))
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
+        new = Path(scratch)
+        save_torch_state_dict(_half(model.model.state_dict()), new, max_shard_size=SHARD_BYTES)
+        config = copy.deepcopy(model.config)
+        config.architectures, config.dtype = [type(model.model).__name__], "float32"
+        config.save_pretrained(new)
+        UniWhisperFeatureExtractor.from_pretrained(base).save_pretrained(new)
+        (new / "bases.json").write_text(json.dumps(bases, indent=2) + "\n")
+        if isinstance(model.language_model, PeftModel):
+            _save_lora(model.language_model, new, bases["text_model"]["name"])
+        _replace(folder, new)
+    return folder
+
+
+def _bases(base: Path) -> dict:
+    try:
+        manifest = json.loads((base / MANIFEST).read_text())
+    except FileNotFoundError:
+        raise WeightsError(
+            f"{base} has no {MANIFEST}, so nothing tells what the tensors were trained on: start "
+            "from a checkpoint of training.assemble"
+        ) from None
+    if manifest["inputs"]["trained"]:
+        raise WeightsError(
+            f"{base} has trained tensors in it, whose LoRA this export would lose: start from "
+            "training.assemble --trained none"
+        )
+    return manifest["bases"]
+
+
+def _half(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
+    half = {name: tensor.detach().cpu().half() for name, tensor in state.items()}
+    for name, tensor in half.items():
+        if not tensor.isfinite().all():
+            raise WeightsError(f"{name} has values that float16 does not hold (above 65504, or nan)")
+    return half
+
+
+def _save_lora(language_model: "torch.nn.Module", folder: Path, base_name: str) -> None:
+    """PEFT's own files in `folder/lora`, the tensors in float16."""
+    from safetensors.torch import load_file, save_file
+
+    language_model.save_pretrained(folder / LORA.parent, safe_serialization=True, save_embedding_layers=False)
+    save_file(_half(load_file(folder / LORA)), folder / LORA, metadata={"format": "pt"})
+    size = (folder / LORA).stat().st_size
+    if size > SHARD_BYTES:
+        raise WeightsError(f"{LORA} has {size} bytes, more than {SHARD_BYTES}: train a lower rank")
+    path = folder / LORA.with_name("adapter_config.json")
+    config = json.loads(path.read_text())
+    config["base_model_name_or_path"] = base_name  # PEFT writes the folder on the training machine
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    (folder / LORA.parent / "README.md").unlink()
+
+
+def _replace(folder: Path, new: Path) -> None:
+    """Moves the files of `new` into `folder`, after removing those of an export before."""
+    for path in [*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")]:
+        path.unlink()
+    shutil.rmtree(folder / LORA.parent, ignore_errors=True)
+    for path in new.iterdir():
+        path.rename(folder / path.name)
