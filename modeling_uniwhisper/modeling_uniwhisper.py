@@ -369,6 +369,8 @@ class UniWhisperModel(UniWhisperPreTrainedModel):
 class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMixin):
     """Answers in text about audio: the language model reads audio tokens where placeholders stand."""
 
+    main_input_name = "input_ids"
+
     def __init__(self, config: UniWhisperConfig):
         super().__init__(config)
         self.model = UniWhisperModel._from_config(config)
@@ -457,7 +459,7 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
                 audio_embeds = self.get_audio_features(
                     input_features, input_features_mask, window_frames, audio_token_rate
                 ).pooler_output
-            if audio_embeds is None and past_key_values is None:
+            if audio_embeds is None and (past_key_values is None or past_key_values.get_seq_length() == 0):
                 audio_embeds = inputs_embeds.new_zeros(0, inputs_embeds.shape[-1])
             if audio_embeds is not None:
                 mask = self.get_placeholder_mask(input_ids, audio_embeds)
