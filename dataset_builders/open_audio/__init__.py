@@ -1,0 +1,1 @@
+"""Real, openly licensed audio from Debian packages, as eight tasks of one schema."""
