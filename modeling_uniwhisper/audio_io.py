@@ -1,7 +1,8 @@
 """Any recording as 16 kHz mono float32: files of every common kind, bytes and arrays.
 
 A file is read, averaged to mono and resampled block by block, so an hour of 44.1 kHz stereo costs
-little more memory than the hour of 16 kHz mono that is returned. Whatever cannot be heard to its end raises one `AudioError`.
+little more memory than the hour of 16 kHz mono that is returned. Whatever cannot be heard to its end
+raises one `AudioError`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-
 SAMPLING_RATE = 16_000
 MIN_SAMPLES = 400  # one 25 ms analysis window
 MIN_RATE, MAX_RATE = 1_000, 768_000
 MAX_CHANNELS_OF_ARRAY = 8  # an axis no longer than this is taken for the channels
 
 AUDIO_SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .w64 .m4a .aac .wma .mp4 .m4v .mov"
-    " .webm .mkv .mka .avi .3gp".split()
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}  # libsndfile
+    | {".m4a", ".aac", ".wma", ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".mka", ".avi", ".3gp"}  # torchcodec
 )
 
 _BLOCK_VALUES = 1 << 20  # samples x channels decoded at a time
@@ -53,9 +53,7 @@ class _Stream(NamedTuple):
     slack: int = 0  # frames by which that may be off in a sound file
 
 
-def load_audio(
-    source: str | Path | bytes | np.ndarray, sampling_rate: int | None = None
-) -> np.ndarray:
+def load_audio(source: str | Path | bytes | np.ndarray, sampling_rate: int | None = None) -> np.ndarray:
     """Returns `source` as float32 of shape `(samples,)`, mono, at 16 kHz.
 
     Args:
@@ -146,9 +144,7 @@ def _open(source: str | Path | bytes | np.ndarray, rate: int | None, name: str) 
     else:
         raise TypeError(f"audio is a path, bytes or a numpy array, not {type(source).__name__}")
     if not MIN_RATE <= stream.rate <= MAX_RATE:
-        raise AudioError(
-            f"{name} has a sampling rate of {stream.rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are read."
-        )
+        raise AudioError(f"{name} has a sampling rate of {stream.rate} Hz; {MIN_RATE} to {MAX_RATE} Hz are read.")
     return stream
 
 
@@ -197,9 +193,7 @@ def _open_file(file: io.BufferedReader | io.BytesIO, name: str) -> _Stream:
 
     chunk = _TOO_SHORT_CHUNK.search(sound.extra_info)
     if chunk and int(chunk[2]) < int(chunk[1]) < _STREAMED_CHUNK:
-        raise AudioError(
-            f"{name} is cut short: its header promises {chunk[1]} bytes of audio, it has {chunk[2]}."
-        )
+        raise AudioError(f"{name} is cut short: its header promises {chunk[1]} bytes of audio, it has {chunk[2]}.")
     if "lacks an end-of-stream bit" in sound.extra_info:
         raise AudioError(f"{name} is cut short: its last Ogg page is missing.")
     blocks = _file_blocks(sound, file, name)
@@ -224,9 +218,7 @@ def _mp3_states_length(file: io.BufferedReader | io.BytesIO) -> bool:
     return b"Xing" in frame or b"Info" in frame
 
 
-def _file_blocks(
-    sound: sf.SoundFile, file: io.BufferedReader | io.BytesIO, name: str
-) -> Iterator[np.ndarray]:
+def _file_blocks(sound: sf.SoundFile, file: io.BufferedReader | io.BytesIO, name: str) -> Iterator[np.ndarray]:
     step = max(1, _BLOCK_VALUES // sound.channels)
     frames = 0
     with file, sound:
@@ -236,8 +228,7 @@ def _file_blocks(
                 yield block
         except sf.LibsndfileError:
             raise AudioError(
-                f"{name} is cut short or damaged: it cannot be read past "
-                f"{frames / sound.samplerate:.2f} s."
+                f"{name} is cut short or damaged: it cannot be read past {frames / sound.samplerate:.2f} s."
             ) from None
 
 

@@ -14,9 +14,7 @@ from modeling_uniwhisper.audio_io import SAMPLING_RATE, AudioError, audio_durati
 
 def tone(seconds=1.0, rate=SAMPLING_RATE, hertz=440.0, level=0.5):
     """A sine, float32 `(samples,)`."""
-    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(
-        np.float32
-    )
+    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
 
 
 def write(path, audio, rate=SAMPLING_RATE, **kwargs):
@@ -92,9 +90,7 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
 @pytest.mark.parametrize("shape", ["(samples,)", "(samples, channels)", "(channels, samples)"])
 def test_arrays(shape):
     audio = tone()
-    array = {"(samples,)": audio, "(samples, channels)": np.stack([audio] * 2, 1)}.get(
-        shape, np.stack([audio] * 2)
-    )
+    array = {"(samples,)": audio, "(samples, channels)": np.stack([audio] * 2, 1)}.get(shape, np.stack([audio] * 2))
     np.testing.assert_allclose(load_audio(array, 16_000), audio, atol=1e-6)
 
 

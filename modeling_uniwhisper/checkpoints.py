@@ -1,0 +1,38 @@
+"""Where a checkpoint folder is, and which weights it holds."""
+
+import hashlib
+import os
+from pathlib import Path
+
+
+class CheckpointError(FileNotFoundError):
+    """No checkpoint where one was looked for. The message is one sentence that says what to do."""
+
+
+def cache_home() -> Path:
+    """`uniwhisper` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uniwhisper"
+
+
+def find_checkpoint(model: str | Path | None = None) -> Path:
+    """The folder `model`, else `$UNIWHISPER_MODEL`, else `uniwhisper-base` in the cache.
+
+    Raises [`CheckpointError`] where that is not a checkpoint.
+    """
+    folder = Path(model or os.environ.get("UNIWHISPER_MODEL") or cache_home() / "uniwhisper-base").expanduser()
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(
+            f"there is no UniWhisper checkpoint at {folder}: run `python -m training.assemble`, or name a "
+            "checkpoint folder by --model or the variable UNIWHISPER_MODEL"
+        )
+    return folder
+
+
+def encoder_sha256(checkpoint: Path) -> str:
+    """Hexadecimal SHA-256 of all that decides a checkpoint's embeddings: encoder weights and configs."""
+    weights = sorted(checkpoint.glob("*.encoder*.safetensors")) or sorted(checkpoint.glob("*.safetensors"))
+    digest = hashlib.sha256()
+    for path in [*sorted(checkpoint.glob("*config.json")), *weights]:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
