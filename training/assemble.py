@@ -17,7 +17,6 @@ model's 4-bit values move by 0.002 at most. Its config asks for float32, so that
 float32 unless a `dtype` is given.
 """
 
-import hashlib
 import json
 import os
 import tempfile
@@ -47,13 +46,7 @@ TRAINED_FILES = (
     "*.safetensors*",
     "lora/*",
 )
-CODE = (  # what decides the bytes of a checkpoint
-    *(f"training/{name}.py" for name in ("assemble", "bases", "ctranslate2", "gguf_lm")),
-    *(
-        f"modeling_uniwhisper/{part}_uniwhisper.py"
-        for part in ("configuration", "feature_extraction", "modeling", "processing")
-    ),
-)
+CODE = tuple(f"training/{name}.py" for name in ("assemble", "bases", "ctranslate2", "gguf_lm"))
 MANIFEST = "manifest.json"
 VOCABULARY_MULTIPLE = 64
 ADAPTER_SEED = 0
@@ -74,7 +67,6 @@ class Plan:
             "encoder": self.encoder and self.encoder.record(),
             "text_model": self.text_model.record(),
             "trained": _trained_files(self.trained) if self.trained else {},
-            "code": _code_sha256(),
         }
 
 
@@ -155,21 +147,21 @@ def _trained_files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(paths)}
 
 
-def _code_sha256() -> str:
-    digest = hashlib.sha256()
-    for name in CODE:
-        digest.update((REPOSITORY / name).read_bytes())
-    return digest.hexdigest()
+def _code(folder: Path) -> dict[str, str]:
+    """The code that made the checkpoint in `folder`, and the model's code that lies in it, by sha256."""
+    carried = [f"modeling_uniwhisper/{path.name}" for path in folder.glob("*.py")]
+    return {name: sha256(REPOSITORY / name) for name in (*CODE, *sorted(carried))}
 
 
 def _is_current(out: Path, inputs: dict) -> bool:
-    """Whether `out` was made from exactly `inputs` and still has all its files at full length."""
+    """Whether `out` was made from `inputs` by this code and still has all its files at full length."""
     try:
         manifest = json.loads((out / MANIFEST).read_text())
         complete = all((out / name).stat().st_size == size for name, size in manifest["files"].items())
+        made_by_this = manifest["inputs"] == inputs and manifest["code"] == _code(out)
     except (OSError, ValueError, KeyError):
         return False
-    return complete and manifest["inputs"] == inputs
+    return complete and made_by_this
 
 
 def _build(plan: Plan, inputs: dict, folder: Path) -> None:
@@ -217,7 +209,7 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
         config.save_pretrained(folder)
         processor.save_pretrained(folder)
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    manifest = {"inputs": inputs, "bases": bases, "files": sizes}
+    manifest = {"inputs": inputs, "code": _code(folder), "bases": bases, "files": sizes}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 

@@ -55,9 +55,10 @@ def export(model: "UniWhisperForConditionalGeneration", folder: str | Path, base
         save_torch_state_dict(_half(model.model.state_dict()), new, max_shard_size=SHARD_BYTES)
         config = copy.deepcopy(model.config)
         config.architectures, config.dtype = [type(model.model).__name__], "float32"
-        config.save_pretrained(new)
-        UniWhisperFeatureExtractor.from_pretrained(base).save_pretrained(new)
-        (new / "bases.json").write_text(json.dumps(bases, indent=2) + "\n")
+        _save_json(json.loads(config.to_json_string()), new / "config.json")
+        features = UniWhisperFeatureExtractor.from_pretrained(base)
+        _save_json(json.loads(features.to_json_string()), new / "preprocessor_config.json")
+        _save_json(bases, new / "bases.json")
         if isinstance(model.language_model, PeftModel):
             _save_lora(model.language_model, new, bases["text_model"]["name"])
         _replace(folder, new)
@@ -88,6 +89,12 @@ def _half(state: "dict[str, torch.Tensor]") -> "dict[str, torch.Tensor]":
     return half
 
 
+def _save_json(entries: dict, path: Path) -> None:
+    """Without `auto_map`: the model's code lies in this repository, not beside its tensors."""
+    entries = {name: entry for name, entry in entries.items() if name != "auto_map"}
+    path.write_text(json.dumps(entries, indent=2) + "\n")
+
+
 def _save_lora(language_model: "torch.nn.Module", folder: Path, base_name: str) -> None:
     """PEFT's own files in `folder/lora`, the tensors in float16."""
     from safetensors.torch import load_file, save_file
@@ -100,7 +107,7 @@ def _save_lora(language_model: "torch.nn.Module", folder: Path, base_name: str) 
     path = folder / LORA.with_name("adapter_config.json")
     config = json.loads(path.read_text())
     config["base_model_name_or_path"] = base_name  # PEFT writes the folder on the training machine
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    _save_json(config, path)
     (folder / LORA.parent / "README.md").unlink()
 
 
