@@ -17,6 +17,7 @@ from .audio_io import AudioError, load_audio
 from .configuration_uniwhisper import UniWhisperConfig, UniWhisperEncoderConfig
 from .feature_extraction_uniwhisper import UniWhisperFeatureExtractor
 from .modeling_uniwhisper import UniWhisperEncoder, UniWhisperForConditionalGeneration, UniWhisperModel
+from .pipeline_uniwhisper import AudioQuestionAnsweringPipeline
 from .processing_uniwhisper import UniWhisperProcessor
 
 AutoConfig.register("uniwhisper", UniWhisperConfig)
@@ -40,6 +41,7 @@ for saved_with_its_code in (
 UniWhisperForConditionalGeneration.register_for_auto_class("AutoModelForMultimodalLM")
 
 __all__ = [
+    "AudioQuestionAnsweringPipeline",
     "AudioError",
     "UniWhisperConfig",
     "UniWhisperEncoder",

@@ -22,7 +22,7 @@ class UniWhisperFeatureExtractor(SequenceFeatureExtractor):
 
     Args:
         feature_size: mel bins, 80 or 128.
-        window_seconds: longest window, at most 30 s.
+        window_seconds: longest window, at most 30 s; rounded up to whole frames of 20 ms.
         tail_seconds: silence that a cut window keeps after its audio, which the encoder may attend to.
         pad_to_window: pad every window with silence to 30 s, as Whisper was trained.
     """
@@ -98,9 +98,11 @@ class UniWhisperFeatureExtractor(SequenceFeatureExtractor):
         waveforms = [self._validate(item) for item in (audio if isinstance(audio, (list, tuple)) else [audio])]
         if not waveforms:
             raise AudioError("the list of audio is empty")
+        # Whole frames, so that each window ends where the next starts.
+        window_samples = -(-round(window_seconds * SAMPLING_RATE) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME
         windows, starts, num_windows = [], [], []
         for waveform in waveforms:
-            pieces = cut_windows(waveform, round(window_seconds * SAMPLING_RATE))
+            pieces = cut_windows(waveform, window_samples)
             windows += [waveform[start:stop] for start, stop in pieces]
             starts += [start / SAMPLING_RATE for start, _ in pieces]
             num_windows.append(len(pieces))
@@ -123,7 +125,10 @@ class UniWhisperFeatureExtractor(SequenceFeatureExtractor):
         return BatchFeature(data if return_tensors == "pt" else {k: v.numpy() for k, v in data.items()})
 
     def _validate(self, audio) -> torch.Tensor:
-        waveform = torch.as_tensor(audio, dtype=torch.float32)
+        waveform = torch.as_tensor(audio)
+        if not waveform.is_floating_point():
+            raise AudioError(f"the audio is {waveform.dtype}, but floats in [-1, 1] are needed: use load_audio to scale")
+        waveform = waveform.float()
         if waveform.ndim != 1:
             raise AudioError(
                 f"the audio has shape {tuple(waveform.shape)}, but a mono waveform (samples,) is needed: "

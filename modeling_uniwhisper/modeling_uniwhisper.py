@@ -417,6 +417,14 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
             )
         return mask
 
+    def _check_length(self, input_ids: torch.Tensor) -> None:
+        tokens, limit = input_ids.shape[1], self.config.text_config.max_position_embeddings
+        if tokens > limit:
+            raise ValueError(
+                f"the prompt takes {tokens} tokens, but the language model reads at most {limit}: "
+                "use a lower audio_token_rate or a shorter recording"
+            )
+
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -454,6 +462,7 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
         if inputs_embeds is None:
             if input_ids is None:
                 raise ValueError("either input_ids or inputs_embeds is needed")
+            self._check_length(input_ids)
             inputs_embeds = self.get_input_embeddings()(input_ids)
             if audio_embeds is None and input_features is not None:
                 audio_embeds = self.get_audio_features(
@@ -492,6 +501,7 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
         self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids=None, **model_kwargs
     ):
         """Encode each audio once and give its tokens to all beams of its row."""
+        self._check_length(input_ids)
         features = model_kwargs.pop("input_features", None)
         mask, frames, rate = (
             model_kwargs.pop(name, None) for name in ("input_features_mask", "window_frames", "audio_token_rate")

@@ -74,6 +74,8 @@ class UniWhisperProcessor(ProcessorMixin):
         """
         if images is not None or videos is not None:
             raise ValueError("UniWhisper takes text and audio, not images or videos")
+        if text is None and audio is None:
+            raise ValueError("neither text nor audio is given")
         if text is None:
             return self.feature_extractor(audio, sampling_rate=sampling_rate, **(audio_kwargs or {}))
         texts = [text] if isinstance(text, str) else list(text)

@@ -1,16 +1,16 @@
 """Rows of a dataset -> one batch in which only the answer is learned."""
 
 import io
+import random
 from dataclasses import dataclass
 
 import numpy as np
 import soundfile
 import torch
 
+from dataset_builders.instructions import cast
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
-
-from dataset_builders.instructions import recast
 
 
 @dataclass
@@ -35,7 +35,8 @@ class Collator:
             shares = np.array(list(self.rates.values()))
             rate = float(rng.choice(list(self.rates), p=shares / shares.sum()))
             tail = float(rng.choice([0.0, rng.uniform(0.0, 2.0)]))
-            rows = [recast(row, seed=row["seed"]) for row in rows]
+            casts = [cast(row["task"], row["answer"], row["labels"], random.Random(row["seed"])) for row in rows]
+            rows = [{**row, "instruction": instruction} for row, (instruction, _, _) in zip(rows, casts)]
             audio = [augment(clip, np.random.default_rng(row["seed"])) for clip, row in zip(audio, rows)]
         prompts = [self.prompt(row["instruction"]) for row in rows]
         end = self.processor.tokenizer.eos_token

@@ -12,7 +12,7 @@ class AdapterRecipe:
 
     r: int = 16
     lora_alpha: int = 32
-    lora_dropout: float = 0.05
+    lora_dropout: float = 0.0
     target_modules: str | list[str] = "all-linear"
 
 

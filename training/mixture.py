@@ -11,8 +11,8 @@ BATCHES_SORTED_TOGETHER = 16
 class Mixture(Dataset):
     """`examples` rows drawn from several tasks; a task starts again when all its rows were heard.
 
-    Rows of a batch have like durations, so that little is padding. Item `i` is a row of the dataset
-    plus `seed`, from which its instruction and augmentation are drawn: the same on every run.
+    Rows of a batch have like durations, so that little is padding. An item is a row of the dataset
+    plus its task's `labels` and a `seed`, from which its instruction and augmentation are drawn.
     """
 
     def __init__(self, tasks: dict[str, "Dataset"], shares: dict[str, float], examples: int, batch: int, seed: int):
@@ -21,6 +21,7 @@ class Mixture(Dataset):
         weights = np.array([shares[name] for name in names], dtype=float)
         drawn = rng.choice(len(names), size=examples, p=weights / weights.sum())
         self.tasks = [tasks[name] for name in names]
+        self.labels = [sorted(set(task["label"]) - {None}) for task in self.tasks]
         rows = np.empty(examples, dtype=int)
         seconds = np.empty(examples)
         for index, task in enumerate(self.tasks):
@@ -37,7 +38,7 @@ class Mixture(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         task, row, seed = self.order[index]
-        return {**self.tasks[task][row], "seed": seed}
+        return {**self.tasks[task][row], "labels": self.labels[task], "seed": seed}
 
 
 def _batch_like_lengths(seconds: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:

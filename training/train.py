@@ -65,7 +65,8 @@ def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True))
     args = TrainingArguments(
         output_dir=str(recipe.output),
         seed=recipe.seed,
-        max_grad_norm=0.0,
+        max_grad_norm=0.0,  # each part is clipped apart, see optimizer.clip_parts
+        use_cpu=not torch.cuda.is_available(),
         remove_unused_columns=False,
         label_names=["labels"],
         **recipe.trainer,
