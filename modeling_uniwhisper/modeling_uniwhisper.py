@@ -501,7 +501,8 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
         self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids=None, **model_kwargs
     ):
         """Encode each audio once and give its tokens to all beams of its row."""
-        self._check_length(input_ids)
+        if input_ids is not None:
+            self._check_length(input_ids)
         features = model_kwargs.pop("input_features", None)
         mask, frames, rate = (
             model_kwargs.pop(name, None) for name in ("input_features_mask", "window_frames", "audio_token_rate")

@@ -1,0 +1,100 @@
+"""`python -m metrics.open_audio`: score a checkpoint on the tasks of open audio."""
+
+import json
+import platform
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+import typer
+from datasets import load_dataset
+from rich.console import Console
+from rich.table import Table
+
+import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from dataset_builders.open_audio.configs import CONFIGS
+from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperForConditionalGeneration, UniWhisperProcessor
+from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.checkpoints import find_checkpoint
+from training.collator import decode
+
+from .answers import answer_rows
+from .baselines import linear_probe, majority, mean_log_mel
+from .scores import label_scores, transcript_scores
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def main(
+    model: Path | None = typer.Option(None, help="Checkpoint folder; the assembled one if not given."),
+    out: Path = typer.Option(Path("results/open_audio.json"), help="Where the JSON goes."),
+    tasks: list[str] = typer.Option(list(CONFIGS), "--task", help="Tasks to score; all if not given."),
+    split: str = typer.Option("test", help="Split to score; baselines always learn on train."),
+    limit: int = typer.Option(400, help="At most this many clips a task, drawn with a fixed seed."),
+    audio_token_rate: float | None = typer.Option(None, help="Audio tokens a second; the model's default if not given."),
+    dtype: str = typer.Option("bfloat16", help="Precision of the model."),
+) -> None:
+    """Accuracy of label tasks, WER and CER of transcription, beside majority, chance and the mean spectrum."""
+    checkpoint = find_checkpoint(model)
+    processor = UniWhisperProcessor.from_pretrained(checkpoint)
+    network = UniWhisperForConditionalGeneration.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).eval()
+    if torch.cuda.is_available():
+        network.to("cuda")
+    results = {}
+    for task in tasks:
+        rows = load_dataset("open_audio", task, split=split)
+        rows = rows.shuffle(seed=0).select(range(min(limit, len(rows))))
+        answers = answer_rows(network, processor, rows, audio_token_rate)
+        if CONFIGS[task].labels:
+            results[task] = label_scores(answers, rows["label"], rows["choices"]) | baselines(task, rows)
+        else:
+            results[task] = transcript_scores(answers, rows["answer"])
+        results[task]["examples"] = [
+            {"instruction": row["instruction"], "answer": answer, "truth": row["answer"]}
+            for row, answer in zip(rows.select(range(5)), answers)
+        ]
+    report = {
+        "command": f"python -m metrics.open_audio --split {split} --limit {limit} --dtype {dtype}",
+        "split": split,
+        "audio_token_rate": audio_token_rate or network.config.audio_token_rate,
+        "dtype": dtype,
+        "device": str(network.device),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+        "tasks": results,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    show(results)
+    print(f"written: {out}")
+
+
+def baselines(task: str, rows) -> dict:
+    """Majority and mean-log-mel accuracy on `rows`, learned on the training split."""
+    extractor = UniWhisperFeatureExtractor()
+
+    def spectrum(split):
+        return np.concatenate([mean_log_mel(extractor(decode(row), sampling_rate=SAMPLING_RATE)) for row in split])
+
+    train, validation = (load_dataset("open_audio", task, split=name) for name in ("train", "validation"))
+    probe = linear_probe(*((spectrum(part), part["label"]) for part in (train, validation, rows)))
+    return {"majority": majority(train["label"], rows["label"]), "mean_log_mel": probe}
+
+
+def show(results: dict) -> None:
+    """Print the results as a table."""
+    table = Table("task", "clips", "score", "95 %", "majority", "chance", "mean log-mel", "parse rate")
+    for task, result in results.items():
+        name = "accuracy" if "accuracy" in result else "wer"
+        low, high = result[f"{name}_95"]
+        beside = [f"{result[key]:.2f}" if key in result else "" for key in ("majority", "chance", "mean_log_mel")]
+        score = f"{name} {result[name]:.2f}"
+        table.add_row(task, str(result["clips"]), score, f"{low:.2f}-{high:.2f}", *beside, f"{result['parse_rate']:.2f}")
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,82 @@
+"""`python -m metrics.open_audio.retention`: is speech still in the encoder?
+
+Whisper's own decoder transcribes test lines from the encoder's frames: once Whisper's encoder, once
+the trained one; in 30 s windows, as Whisper was trained, and in windows cut to the clip.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+import typer
+from datasets import load_dataset
+from rich.progress import track
+from transformers import GenerationMixin
+from transformers.modeling_outputs import BaseModelOutput
+
+import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel
+from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.checkpoints import find_checkpoint
+from training.collator import decode
+from training.ctranslate2 import load_whisper, load_whisper_processor
+from training.wheels import WHISPER_BASE
+
+from .scores import transcript_scores
+
+WINDOWS = {
+    "30 s": {"pad_to_window": True},
+    "cut": {},
+    "cut, 1 s of silence after": {"tail_seconds": 1.0},
+}
+MAX_NEW_TOKENS = 64
+
+
+def main(
+    model: Path | None = typer.Option(None, help="Checkpoint folder; the assembled one if not given."),
+    out: Path = typer.Option(Path("results/retention.json"), help="Where the JSON goes."),
+    split: str = typer.Option("test", help="Split of asr_en to transcribe."),
+    limit: int = typer.Option(100, help="Lines, drawn with a fixed seed."),
+) -> None:
+    """WER of Whisper's decoder on Whisper's and on the trained encoder, for each kind of window."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = WHISPER_BASE.open(Path(scratch))
+        whisper, processor = load_whisper(folder).eval(), load_whisper_processor(folder)
+    trained = UniWhisperModel.from_pretrained(find_checkpoint(model)).eval()
+    encoders = {"Whisper": None, "UniWhisper": trained.encoder.state_dict()}
+    rows = load_dataset("open_audio", "asr_en", split=split).shuffle(seed=0).select(range(limit))
+    prompt = processor.tokenizer.convert_tokens_to_ids(
+        ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"]
+    )
+    original = UniWhisperModel(trained.config).encoder.eval()
+    original.load_state_dict(whisper.model.encoder.state_dict())
+    extractor = UniWhisperFeatureExtractor()
+    report = {"command": f"python -m metrics.open_audio.retention --split {split} --limit {limit}", "results": {}}
+    for name, state in encoders.items():
+        encoder = original if state is None else trained.encoder
+        for window, options in WINDOWS.items():
+            texts = []
+            for row in track(rows, description=f"{name}, {window}"):
+                features = extractor(decode(row), sampling_rate=SAMPLING_RATE, **options)
+                with torch.inference_mode():
+                    frames = encoder(features["input_features"], features["input_features_mask"]).last_hidden_state
+                    # The generic loop: Whisper's own insists on 30 s of features.
+                    ids = GenerationMixin.generate(
+                        whisper,
+                        encoder_outputs=BaseModelOutput(last_hidden_state=frames),
+                        decoder_input_ids=torch.tensor([prompt]),
+                        max_new_tokens=MAX_NEW_TOKENS,
+                        do_sample=False,
+                    )
+                texts.append(processor.tokenizer.decode(ids[0], skip_special_tokens=True))
+            scores = transcript_scores(texts, rows["answer"])
+            report["results"].setdefault(name, {})[window] = scores
+            print(f"{name}, {window}: WER {scores['wer']:.3f}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2) + "\n")
+    print(f"written: {out}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,58 @@
+"""Scores of answers: pure functions, each with a 95 % interval."""
+
+import re
+import unicodedata
+
+import jiwer
+import numpy as np
+
+RESAMPLES = 1000
+
+
+def normalize(text: str) -> str:
+    """Words alone: compatibility forms unified, case folded, punctuation dropped except inside a word."""
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    return " ".join(re.findall(r"\w+(?:'\w+)*", text))
+
+
+def interval(errors: np.ndarray, totals: np.ndarray, seed: int = 0) -> list[float]:
+    """95 % bootstrap interval of `errors.sum() / totals.sum()` over clips; both `(clips,)`."""
+    draws = np.random.default_rng(seed).integers(0, len(errors), size=(RESAMPLES, len(errors)))
+    return np.quantile(errors[draws].sum(1) / totals[draws].sum(1), [0.025, 0.975]).tolist()
+
+
+def label_scores(answers: list[str], labels: list[str], choices: list[list[str]]) -> dict:
+    """Accuracy of answers to a multiple choice; an answer that is none of its choices is wrong.
+
+    `parse_rate` is the share of answers that are one of the choices, letter case and a final stop aside.
+    """
+    said = [normalize(answer) for answer in answers]
+    right = np.array([answer == normalize(label) for answer, label in zip(said, labels)], dtype=float)
+    valid = [answer in {normalize(choice) for choice in listed} for answer, listed in zip(said, choices)]
+    return {
+        "accuracy": float(right.mean()),
+        "accuracy_95": interval(right, np.ones_like(right)),
+        "parse_rate": float(np.mean(valid)),
+        "chance": float(np.mean([1 / len(listed) for listed in choices])),
+        "clips": len(labels),
+    }
+
+
+def transcript_scores(answers: list[str], references: list[str]) -> dict:
+    """Word and character error rate over all clips; an empty answer counts as all words deleted."""
+    said, meant = [normalize(text) for text in answers], [normalize(text) for text in references]
+    words = np.array([len(text.split()) for text in meant], dtype=float)
+    errors = np.array(
+        [
+            (out := jiwer.process_words(reference, answer)).substitutions + out.deletions + out.insertions
+            for reference, answer in zip(meant, said)
+        ],
+        dtype=float,
+    )
+    return {
+        "wer": float(errors.sum() / words.sum()),
+        "wer_95": interval(errors, words),
+        "cer": float(jiwer.cer(meant, said)),
+        "parse_rate": float(np.mean([bool(text) for text in said])),
+        "clips": len(references),
+    }
