@@ -127,7 +127,9 @@ class UniWhisperFeatureExtractor(SequenceFeatureExtractor):
     def _validate(self, audio) -> torch.Tensor:
         waveform = torch.as_tensor(audio)
         if not waveform.is_floating_point():
-            raise AudioError(f"the audio is {waveform.dtype}, but floats in [-1, 1] are needed: use load_audio to scale")
+            raise AudioError(
+                f"the audio is {waveform.dtype}, but floats in [-1, 1] are needed: use load_audio to scale"
+            )
         waveform = waveform.float()
         if waveform.ndim != 1:
             raise AudioError(

@@ -82,7 +82,9 @@ class UniWhisperProcessor(ProcessorMixin):
         audios = [] if audio is None else list(audio) if isinstance(audio, (list, tuple)) else [audio]
         places = sum(prompt.count(self.audio_token) for prompt in texts)
         if places != len(audios):
-            raise ValueError(f"the text has {places} placeholders {self.audio_token}, but {len(audios)} audios are given")
+            raise ValueError(
+                f"the text has {places} placeholders {self.audio_token}, but {len(audios)} audios are given"
+            )
         data: dict = {}
         if audios:
             rate = self.audio_token_rate if audio_token_rate is None else audio_token_rate
