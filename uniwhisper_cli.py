@@ -124,13 +124,16 @@ def ask(
     as_json: JsonOption = False,
 ) -> None:
     """Answer a question about a whole recording."""
-    from modeling_uniwhisper.audio_io import load_audio
+    from modeling_uniwhisper.audio_io import AudioError, load_audio
 
     checkpoint = _checkpoint(model)
 
     def one(path: Path) -> str:
         audio = load_audio(path)
-        return _pipeline(checkpoint, dtype)(audio, question=question)["answer"]
+        try:
+            return _pipeline(checkpoint, dtype)(audio, question=question)["answer"]
+        except ValueError as error:  # more audio than the language model's context holds
+            raise AudioError(f"{path}: {error}") from error
 
     done, failed = _each([file], one, "listening")
     answer = done[0][1] if done else None
@@ -147,6 +150,7 @@ def transcribe(
 ) -> None:
     """Write down the speech in recordings of any length, with times, window by window."""
     from modeling_uniwhisper.audio_io import SAMPLING_RATE, load_audio
+    from modeling_uniwhisper.search import clock
 
     checkpoint = _checkpoint(model)
     paths = _expand(files)
@@ -184,7 +188,7 @@ def search(
     Embeddings of the folder are kept in the cache. The example itself is left out of the results.
     """
     from modeling_uniwhisper.audio_io import AudioError
-    from modeling_uniwhisper.search import Embedder, rank_moments
+    from modeling_uniwhisper.search import Embedder, clock, rank_moments
 
     example = Path(query)
     if not example.is_file():
@@ -205,22 +209,17 @@ def search(
     _finish(result, failed, as_json, "\n".join(lines))
 
 
-def clock(seconds: float) -> str:
-    """Seconds as `m:ss.s`, or `h:mm:ss.s` from an hour on."""
-    tenths = round(10 * seconds)
-    hours, minutes = tenths // 36_000, tenths // 600 % 60
-    head = f"{hours}:{minutes:02}" if hours else str(minutes)
-    return f"{head}:{tenths // 10 % 60:02}.{tenths % 10}"
-
-
 def _refuse(sentence: str) -> NoReturn:
     stderr.print(f"uniwhisper: {sentence.rstrip('.')}.", soft_wrap=True, markup=False)
     raise typer.Exit(2)
 
 
 def _checkpoint(model: str | None) -> Path:
+    from transformers.utils.logging import disable_progress_bar
+
     from modeling_uniwhisper.checkpoints import CheckpointError, find_checkpoint
 
+    disable_progress_bar()
     try:
         return find_checkpoint(model)
     except CheckpointError as error:

@@ -8,6 +8,7 @@ raises one `AudioError`.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,24 +54,30 @@ class _Stream(NamedTuple):
     slack: int = 0  # frames by which that may be off in a sound file
 
 
-def load_audio(source: str | Path | bytes | np.ndarray, sampling_rate: int | None = None) -> np.ndarray:
+def load_audio(
+    source: str | Path | bytes | np.ndarray, sampling_rate: int | None = None, max_seconds: float = math.inf
+) -> np.ndarray:
     """Returns `source` as float32 of shape `(samples,)`, mono, at 16 kHz.
 
     Args:
         source: a path; the bytes of a file; or an array `(samples,)`, `(samples, channels)` or
             `(channels, samples)`, where integers are scaled to [-1, 1) and floats are kept.
         sampling_rate: rate of an array in Hz, required there. Files carry their own.
+        max_seconds: longer audio is refused before more than this is held in memory.
 
     Channels are averaged. WAV, FLAC, OGG, Opus, MP3, AIFF and their kin need libsndfile alone; M4A,
     MP4, WebM and other containers need torchcodec and FFmpeg.
 
     Raises:
         AudioError: missing, empty, damaged or cut-short file; unknown format; fewer than 400
-            samples (25 ms); NaN or infinity; a rate outside 1 kHz to 768 kHz; an array whose
+            samples (25 ms) or more than `max_seconds`; NaN or infinity; a rate outside 1 kHz to 768 kHz; an array whose
             channel axis is ambiguous or whose rate is not given.
     """
     name = _name(source)
     rate, blocks, promised, slack = _open(source, sampling_rate, name)
+    too_long = AudioError(f"{name} is longer than {max_seconds:g} s, the limit.")
+    if promised is not None and promised - slack > max_seconds * rate:
+        raise too_long
     resampler = None
     if rate != SAMPLING_RATE:
         resampler = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32")
@@ -90,6 +97,8 @@ def load_audio(source: str | Path | bytes | np.ndarray, sampling_rate: int | Non
             first = (frames + int(np.argmin(np.isfinite(mono)))) / rate
             raise AudioError(f"{name} holds NaN or infinity, first at {first:.3f} s.")
         frames += len(mono)
+        if frames > max_seconds * rate:
+            raise too_long
         append(resampler.resample_chunk(mono) if resampler else mono)
     if resampler:
         append(resampler.resample_chunk(np.empty(0, np.float32), last=True))

@@ -103,3 +103,11 @@ def rank_moments(query: np.ndarray, recordings: Mapping[str, Embedded], top: int
         for start, end, score in zip(embedded.starts, embedded.ends, embedded.windows @ query)
     ]
     return sorted(moments, key=lambda moment: -moment.score)[:top]
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `m:ss.s`, or `h:mm:ss.s` from an hour on."""
+    tenths = round(10 * seconds)
+    hours, minutes = tenths // 36_000, tenths // 600 % 60
+    head = f"{hours}:{minutes:02}" if hours else str(minutes)
+    return f"{head}:{tenths // 10 % 60:02}.{tenths % 10}"

@@ -173,6 +173,14 @@ def test_a_streamed_wav_is_read(tmp_path):
     assert load_audio(bytes(data)).shape == (16_000,)
 
 
+def test_the_longest_allowed(tmp_path):
+    path = write(tmp_path / "a.flac", tone(3.0))
+    assert len(load_audio(path, max_seconds=3.0)) == 48_000
+    for source in (path, tone(3.0)):
+        with pytest.raises(AudioError, match=r"longer than 2\.5 s, the limit"):
+            load_audio(source, SAMPLING_RATE, max_seconds=2.5)
+
+
 def test_other_types_are_a_programming_error():
     with pytest.raises(TypeError, match="not list"):
         load_audio([0.0] * 900, 16_000)
