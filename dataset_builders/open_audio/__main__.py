@@ -33,7 +33,7 @@ def build(
     store = PackageStore(debs)
     try:
         manifests = [build_config(name, store, out or data_folder()) for name in only or CONFIGS]
-    except (ValueError, RuntimeError) as error:
+    except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
     Console().print(_table(manifests))

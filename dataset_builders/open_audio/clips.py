@@ -45,6 +45,10 @@ class Clip:
     max_pieces: int = 6
 
 
+class DecoderMissingError(ValueError):
+    """A program that a format needs is not installed."""
+
+
 class Unusable(ValueError):
     """A clip that is left out; the message is the reason it is counted under."""
 
@@ -72,8 +76,7 @@ def encode(clip: Clip) -> Iterator[Piece | Unusable]:
             yield Unusable(f"longer than {MAX_SECONDS:g} s")
             return
         size = int(SAMPLE_RATE * clip.piece)
-        bounds = range(0, min(len(samples), size * clip.max_pieces), size)
-        for begin in bounds:
+        for begin in range(0, min(len(samples), size * clip.max_pieces), size):
             stretch = samples[begin : begin + size]
             seconds = offset + begin / SAMPLE_RATE
             yield _piece(stretch, seconds, seconds + len(stretch) / SAMPLE_RATE)
@@ -113,7 +116,9 @@ def _decode(part: Path | bytes | np.ndarray, start: float | None, end: float | N
 
 def _decode_g722(path: Path) -> np.ndarray:
     if shutil.which("ffmpeg") is None:
-        raise RuntimeError(f"ffmpeg is needed to read G.722, which {path.name} is encoded in")
+        raise DecoderMissingError(
+            f"ffmpeg is not installed, and {path.name} is G.722, which needs it"
+        )
     command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-f", "s16le", "-"]
     done = subprocess.run(command, capture_output=True)
     if done.returncode or not done.stdout:

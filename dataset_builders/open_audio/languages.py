@@ -12,7 +12,8 @@ from pathlib import Path
 import soundfile
 
 from .clips import Clip
-from .packages import PACKAGES, PackageStore
+from .packages import PackageStore
+from .pinned import PACKAGES
 from .speech import (
     Line,
     asterisk_lines,
@@ -74,8 +75,9 @@ def language_id(store: PackageStore) -> Iterator[Clip]:
 def _lines_of_splits(store: PackageStore) -> dict[str, list[_Heard]]:
     fish = split_lines(fish_lines(store))
     queen = split_lines(queen_lines(store))
-    stamps = split_lines(stamp_lines(store, ("es", "fr", "ru")))
+    stamps = split_lines(stamp_lines(store))
     train = [line for line, split in (*queen, *stamps) if split == "train"]
+    train = [line for line in train if line.language in LANGUAGES]
     train += [line for line, split in fish if split == "train" and line.speaker.endswith("small")]
     main = ("small", "big")
     minor = [line for line, split in fish if line.speaker.rpartition("/")[2] not in main]

@@ -12,7 +12,8 @@ import numpy as np
 import soundfile
 
 from .clips import SAMPLE_RATE, Clip
-from .packages import PACKAGES, PackageStore
+from .packages import PackageStore
+from .pinned import PACKAGES
 from .render import phrase, render
 from .splits import assign
 

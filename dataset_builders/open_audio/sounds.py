@@ -9,7 +9,8 @@ from pathlib import Path
 
 from .clips import Clip
 from .formats import read_opensfx, read_rcc, read_zip
-from .packages import PACKAGES, PackageStore
+from .packages import PackageStore
+from .pinned import PACKAGES
 from .splits import assign
 
 PIECE = 8.0

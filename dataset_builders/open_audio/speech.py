@@ -13,7 +13,8 @@ from pathlib import Path
 
 from .clips import Clip
 from .formats import FormatError, read_queen
-from .packages import PACKAGES, PackageStore
+from .packages import PackageStore
+from .pinned import PACKAGES
 from .splits import assign
 from .text import clean
 
@@ -47,13 +48,17 @@ def asr_en(store: PackageStore) -> Iterator[Clip]:
 
 def asr_multi(store: PackageStore) -> Iterator[Clip]:
     """Seven languages: stamps split by object in all languages at once, fish lines by level."""
-    for lines in (stamp_lines(store, STAMP_LANGUAGES), fish_lines(store)):
+    for lines in (stamp_lines(store), fish_lines(store)):
         for line, split in split_lines(lines):
             yield _transcribed(line, split)
 
 
 def split_lines(lines: Iterator[Line]) -> list[tuple[Line, str]]:
-    """Return each line with the split of its group, the same in every config."""
+    """Return each line with the split of its group.
+
+    All lines of a source go in at once, whatever a task keeps of them afterwards: the draw
+    weighs groups against each other, and a recording must have one split in every task.
+    """
     kept = list(lines)
     splits = assign(Counter(line.group for line in kept), seed=kept[0].source)
     return [(line, splits[line.group]) for line in kept]
@@ -154,14 +159,14 @@ def asterisk_lines(store: PackageStore, language: str) -> Iterator[Line]:
             )
 
 
-def stamp_lines(store: PackageStore, languages: tuple[str, ...]) -> Iterator[Line]:
+def stamp_lines(store: PackageStore) -> Iterator[Line]:
     """Names of Tux Paint stamps, one volunteer a language; the group is what the stamp shows."""
     package = "tuxpaint-stamps-default"
     root = store.folder(package) / "usr/share/tuxpaint/stamps"
     for script in sorted(root.rglob("*.txt")):
         english, *translations = script.read_text("utf-8", errors="replace").splitlines() or [""]
         texts = dict(line.split(".utf8=", 1) for line in translations if ".utf8=" in line)
-        for language in languages:
+        for language in STAMP_LANGUAGES:
             path = script.with_name(f"{script.stem}_desc_{language}.ogg")
             text = texts.get(language, "")
             spoken = None if "(" in text else clean(text)  # asides are spoken by some only
