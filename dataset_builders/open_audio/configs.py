@@ -10,7 +10,8 @@ from .domains import DOMAINS, audio_domain
 from .languages import LANGUAGES, language_id
 from .music import DRUMS, FAMILIES, drum_class, instrument_family
 from .packages import PackageStore
-from .sounds import SOUND_EVENTS, sound_event
+from .sound_names import SOUND_EVENTS
+from .sounds import sound_event
 from .speech import asr_en, asr_multi
 
 
