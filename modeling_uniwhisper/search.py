@@ -95,8 +95,8 @@ def file_version(path: Path) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def rank_moments(query: np.ndarray, recordings: Mapping[str, Embedded], top: int) -> list[Moment]:
-    """The `top` windows nearest to the unit vector `query` of shape `(dim,)`, best first."""
+def rank_moments(query: np.ndarray, recordings: Mapping[str, Embedded], top: int | None = None) -> list[Moment]:
+    """The `top` windows, or all, by their similarity to the unit vector `query` of shape `(dim,)`, best first."""
     moments = [
         Moment(path, float(start), float(end), float(score))
         for path, embedded in recordings.items()
