@@ -26,9 +26,7 @@ def _module(name: str) -> datasets.load.DatasetModule:
     digest = hashlib.sha256()
     for path in [Path(builder.__file__), *builder.fingerprint_files()]:
         digest.update(path.read_bytes())
-    return datasets.load.DatasetModule(
-        builder.__name__, digest.hexdigest()[:16], {"dataset_name": name}
-    )
+    return datasets.load.DatasetModule(builder.__name__, digest.hexdigest()[:16], {"dataset_name": name})
 
 
 def _resolving(factory: Any) -> Any:

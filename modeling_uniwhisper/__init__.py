@@ -41,8 +41,8 @@ for saved_with_its_code in (
 UniWhisperForConditionalGeneration.register_for_auto_class("AutoModelForMultimodalLM")
 
 __all__ = [
-    "AudioQuestionAnsweringPipeline",
     "AudioError",
+    "AudioQuestionAnsweringPipeline",
     "UniWhisperConfig",
     "UniWhisperEncoder",
     "UniWhisperEncoderConfig",

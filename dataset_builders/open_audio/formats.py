@@ -35,10 +35,7 @@ def read_queen(path: Path) -> dict[str, bytes]:
         raise FormatError(f"{path} is not an MP3 build of queen.1c")
     (count,) = struct.unpack_from(">H", data, 13)
     entries = struct.iter_unpack(">12sxII", data[15 : 15 + 21 * count])
-    return {
-        name.rstrip(b"\0").decode("latin1"): data[offset : offset + size]
-        for name, offset, size in entries
-    }
+    return {name.rstrip(b"\0").decode("latin1"): data[offset : offset + size] for name, offset, size in entries}
 
 
 def read_opensfx(path: Path) -> dict[str, bytes]:

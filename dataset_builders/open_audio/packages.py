@@ -42,9 +42,7 @@ class PackageStore:
             with deb.open("rb") as stream:
                 if hashlib.file_digest(stream, "sha256").hexdigest() == package.sha256:
                     return deb
-        raise PackageError(
-            f"{found[0]} is not {name} {package.version}: its sha256 is not {package.sha256}"
-        )
+        raise PackageError(f"{found[0]} is not {name} {package.version}: its sha256 is not {package.sha256}")
 
     def _download(self, name: str) -> Path:
         version = PACKAGES[name].version

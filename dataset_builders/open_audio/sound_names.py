@@ -95,9 +95,7 @@ SOUND_EVENTS: dict[str, dict[str, str]] = {
     },
     "monster": {
         "ufoai": r".*sound/aliens/.*",
-        "wesnoth": (
-            r".*/(drake|goblin|gryphon|lich|naga|ogre|orc|skeleton|troll|wose|yeti|zombie)\b.*"
-        ),
+        "wesnoth": (r".*/(drake|goblin|gryphon|lich|naga|ogre|orc|skeleton|troll|wose|yeti|zombie)\b.*"),
         "flare": r".*soundfx/enemies/.*",
     },
     "bell or alarm": {

@@ -50,9 +50,7 @@ _SAME_NAMES = ("aliens", "civilians", "footsteps", "soldiers", "steps")
 def sound_event(store: PackageStore) -> Iterator[Clip]:
     """Seventeen coarse classes; takes of one recording, or cries of one creature, share a group."""
     for label, clips in _by_label(store).items():
-        splits = assign(
-            Counter(clip.group for clip in clips), seed=label, validation=0.2, test=0.28
-        )
+        splits = assign(Counter(clip.group for clip in clips), seed=label, validation=0.2, test=0.28)
         for clip in clips:
             yield replace(clip, split=splits[clip.group])
 

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 SPLITS = ("train", "validation", "test")
 
 
-def assign(
-    weights: Mapping[str, float], seed: str, validation: float = 0.1, test: float = 0.15
-) -> dict[str, str]:
+def assign(weights: Mapping[str, float], seed: str, validation: float = 0.1, test: float = 0.15) -> dict[str, str]:
     """Send whole groups to splits.
 
     Args:

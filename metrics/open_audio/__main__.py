@@ -33,7 +33,9 @@ def main(
     tasks: list[str] = typer.Option(list(CONFIGS), "--task", help="Tasks to score; all if not given."),
     split: str = typer.Option("test", help="Split to score; baselines always learn on train."),
     limit: int = typer.Option(400, help="At most this many clips a task, drawn with a fixed seed."),
-    audio_token_rate: float | None = typer.Option(None, help="Audio tokens a second; the model's default if not given."),
+    audio_token_rate: float | None = typer.Option(
+        None, help="Audio tokens a second; the model's default if not given."
+    ),
     dtype: str = typer.Option("bfloat16", help="Precision of the model."),
 ) -> None:
     """Accuracy of label tasks, WER and CER of transcription, beside majority, chance and the mean spectrum."""
@@ -92,7 +94,9 @@ def show(results: dict) -> None:
         low, high = result[f"{name}_95"]
         beside = [f"{result[key]:.2f}" if key in result else "" for key in ("majority", "chance", "mean_log_mel")]
         score = f"{name} {result[name]:.2f}"
-        table.add_row(task, str(result["clips"]), score, f"{low:.2f}-{high:.2f}", *beside, f"{result['parse_rate']:.2f}")
+        table.add_row(
+            task, str(result["clips"]), score, f"{low:.2f}-{high:.2f}", *beside, f"{result['parse_rate']:.2f}"
+        )
     Console(width=120).print(table)
 
 

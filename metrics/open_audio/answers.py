@@ -24,7 +24,12 @@ def answer_rows(
     for batch in track(batches, description=rows[0]["task"]):
         chosen = [rows[int(index)] for index in batch]
         conversations = [
-            [{"role": "user", "content": [{"type": "audio", "audio": decode(row)}, {"type": "text", "text": row["instruction"]}]}]
+            [
+                {
+                    "role": "user",
+                    "content": [{"type": "audio", "audio": decode(row)}, {"type": "text", "text": row["instruction"]}],
+                }
+            ]
             for row in chosen
         ]
         inputs = processor.apply_chat_template(

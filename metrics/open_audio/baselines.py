@@ -14,7 +14,7 @@ def majority(train_labels: list[str], test_labels: list[str]) -> float:
 
 
 def mean_log_mel(features) -> np.ndarray:
-    """Mean and standard deviation over time of each mel bin `(windows, 2 * mels)`, from a feature extractor's output."""
+    """Mean and deviation over time of each mel bin `(windows, 2 * mels)`, from a feature extractor's output."""
     mels = features["input_features"].numpy()
     frames = 2 * features["window_frames"].numpy()
     return np.stack([np.r_[mel[:, :n].mean(1), mel[:, :n].std(1)] for mel, n in zip(mels, frames)])

@@ -14,11 +14,7 @@ from .conftest import clip, tone
 
 
 def rows(folder, split):
-    return [
-        row
-        for file in folder.glob(f"{split}-*.parquet")
-        for row in parquet.read_table(file).to_pylist()
-    ]
+    return [row for file in folder.glob(f"{split}-*.parquet") for row in parquet.read_table(file).to_pylist()]
 
 
 def test_rows_are_flac_at_16_khz_and_no_group_is_in_two_splits(build, tmp_path):
@@ -73,9 +69,7 @@ def test_file_of_other_rate_and_channels_is_resampled(build, corpus, tmp_path):
     soundfile.write(path, np.tile(tone(440, 1.0)[:, None], 2), 44_100)
     corpus[0] = clip(0, name="stereo", parts=(path,))
     build()
-    (row,) = (
-        r for r in rows(tmp_path / "out/drum_class", "train") if "stereo" in r["audio"]["path"]
-    )
+    (row,) = (r for r in rows(tmp_path / "out/drum_class", "train") if "stereo" in r["audio"]["path"])
     assert row["duration"] == pytest.approx(SAMPLE_RATE / 44_100, abs=1e-3)
 
 

@@ -9,9 +9,7 @@ MANY = tuple(f"sound {number}" for number in range(20))
 @pytest.mark.parametrize("labels", [FEW, MANY])
 @pytest.mark.parametrize("canonical", [True, False])
 def test_same_seed_and_row_ask_the_same(labels, canonical):
-    first, again = (
-        cast("sound_event", labels[1], labels, row_rng("t", "row"), canonical) for _ in "ab"
-    )
+    first, again = (cast("sound_event", labels[1], labels, row_rng("t", "row"), canonical) for _ in "ab")
     assert first == again
 
 
@@ -39,9 +37,7 @@ def test_canonical_prompt_is_one_for_all_rows_and_lists_all_few_labels():
 
 
 def test_canonical_options_do_not_give_the_answer_away():
-    drawn = {
-        tuple(cast("sound_event", MANY[0], MANY, row_rng("t", str(i)), True)[2]) for i in range(9)
-    }
+    drawn = {tuple(cast("sound_event", MANY[0], MANY, row_rng("t", str(i)), True)[2]) for i in range(9)}
     assert len(drawn) > 1
 
 

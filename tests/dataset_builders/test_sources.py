@@ -84,6 +84,4 @@ def test_clean(printed, spoken):
 def test_midi_bytes():
     data = midi(9, [[Note(0.0, 0.5, 60, 100)]], [0.0])
     assert data[:14] == b"MThd" + bytes((0, 0, 0, 6, 0, 0, 0, 1, 1, 224))
-    assert data[22:] == bytes(
-        (0, 0xC0, 9, 0, 0x90, 60, 100, 0x83, 0x60, 0x80, 60, 0, 0, 0xFF, 0x2F, 0)
-    )
+    assert data[22:] == bytes((0, 0xC0, 9, 0, 0x90, 60, 100, 0x83, 0x60, 0x80, 60, 0, 0, 0xFF, 0x2F, 0))
