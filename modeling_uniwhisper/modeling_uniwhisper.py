@@ -13,7 +13,6 @@ from torch import nn
 from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.activations import ACT2FN
 from transformers.cache_utils import Cache
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling, CausalLMOutputWithPast
@@ -94,8 +93,9 @@ class UniWhisperAttention(nn.Module):
         attention: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(
             self.config._attn_implementation, eager_attention_forward
         )
-        bfloat16_on_cpu = hidden_states.dtype == torch.bfloat16 and hidden_states.device.type == "cpu"
-        if bfloat16_on_cpu and attention is sdpa_attention_forward and torch.is_inference_mode_enabled():
+        infers = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+        is_bfloat16_on_cpu = hidden_states.dtype == torch.bfloat16 and hidden_states.device.type == "cpu"
+        if self.config._attn_implementation == "sdpa" and infers and is_bfloat16_on_cpu:
             attention = cpu_attention_forward
         output, _ = attention(
             self,

@@ -71,6 +71,20 @@ def test_bfloat16(tiny_model, ask, audios):
     assert tiny_model.generate(**batch, max_new_tokens=3).shape[1] == batch.input_ids.shape[1] + 3
 
 
+@torch.no_grad()
+def test_bfloat16_attention_on_cpu(tiny_model, ask, audios):
+    """The faster attention of inference leaves padding out, as the mask does, and is as precise as SDPA."""
+    batch = ask(audios, QUESTIONS)
+    encoder, inputs = tiny_model.model.encoder, (batch.input_features, batch.input_features_mask)
+    real = batch.input_features_mask[:, ::2].bool()
+    expected = encoder(*inputs).last_hidden_state[real]
+    fast = encoder.to(torch.bfloat16)(*inputs).last_hidden_state[real]
+    with torch.enable_grad():
+        slow = encoder(*inputs).last_hidden_state[real]
+    assert not torch.equal(fast, slow)
+    assert (fast - expected).std() < 1.2 * (slow - expected).std() < 0.05
+
+
 @pytest.mark.parametrize("rate", [25.0, 12.5, 6.25, 3.125])
 @torch.no_grad()
 def test_each_rate_answers(tiny_model, ask, audios, rate):

@@ -1,6 +1,7 @@
 """The training loop: what a recipe may say, what a batch teaches, who learns when, and resuming."""
 
 import io
+import json
 import random
 
 import numpy as np
@@ -11,7 +12,7 @@ import yaml
 from datasets import Dataset
 
 from dataset_builders.instructions import cast
-from training import train
+from training import curve, train
 from training.collator import Collator, augment, mask_spectrogram
 from training.config import Recipe, read_recipe
 from training.mixture import Mixture
@@ -214,3 +215,13 @@ def test_parts_have_their_rates_and_are_clipped_apart(tiny_checkpoint):
     encoder = [p.grad for group in groups if group["name"].startswith("encoder") for p in group["params"]]
     assert torch.stack([g.norm() for g in encoder]).norm() == pytest.approx(1.0, rel=1e-3)
     assert all(torch.equal(p.grad, g) for p, g in zip(groups[0]["params"], small)), "a small norm is left alone"
+
+
+def test_curve_is_drawn_from_the_newest_state(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing was trained"):
+        curve.read_losses(tmp_path)
+    log = [{"step": 5, "loss": 2.0}, {"step": 8, "eval_asr_en_loss": 3.0}, {"step": 8, "eval_asr_en_runtime": 1.0}]
+    (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": log}))
+    assert curve.read_losses(tmp_path) == ([(5, 2.0)], {"asr_en": [(8, 3.0)]})
+    curve.main(tmp_path, tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").stat().st_size > 5000
