@@ -163,10 +163,11 @@ def transcribe(
         segments = []
         for start, stop in _quiet_windows(audio):
             limit = round(TOKENS_PER_SECOND * (stop - start) / SAMPLING_RATE) + TOKENS_PER_SECOND
-            text = pipe(audio[start:stop], question=TRANSCRIBE, max_new_tokens=limit)["answer"].strip()
-            segments.append({"start": start / SAMPLING_RATE, "end": stop / SAMPLING_RATE, "text": text})
+            words = pipe(audio[start:stop], question=TRANSCRIBE, max_new_tokens=limit)["answer"].split()
+            segment = {"start": start / SAMPLING_RATE, "end": stop / SAMPLING_RATE, "text": " ".join(words)}
+            segments.append(segment)
             if not as_json:
-                typer.echo(f"[{clock(segments[-1]['start'])} --> {clock(segments[-1]['end'])}] {text}")
+                typer.echo(f"[{clock(segment['start'])} --> {clock(segment['end'])}] {segment['text']}")
         return segments
 
     done, failed = _each(paths, one, "transcribing")

@@ -43,7 +43,7 @@ QUESTIONS = (
 COLUMNS = ["", "recording", "from", "to", "similarity"]
 YOUR_RECORDING = "Your recording"
 
-FONT = (gr.themes.LocalFont("IBM Plex Sans"), "ui-sans-serif", "system-ui", "sans-serif")
+FONT = [gr.themes.Font(name) for name in ("Inter", "ui-sans-serif", "system-ui", "sans-serif")]
 THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="cyan", neutral_hue="slate", radius_size="lg", font=FONT)
 CSS = """
 .gradio-container { max-width: 1080px !important; margin: 0 auto !important; }
@@ -195,7 +195,7 @@ def build_app(checkpoint: Path) -> gr.Blocks:
                 other = gr.Audio(
                     type="filepath",
                     sources=["upload"],
-                    label="Where to look, besides the example recordings (optional)",
+                    label="Look here too (optional)",
                 )
             gr.Examples(clips, example, example_labels=labels, label="Examples to look for", examples_per_page=20)
             button = gr.Button("Find moments", variant="primary")
