@@ -33,6 +33,7 @@ class Recipe:
         encoder_starts: share of the run after which the encoder learns too.
         max_grad_norm: gradient norm to which each of the three parts is clipped, apart from the others.
         validation_clips: clips a task on which the loss is measured during training.
+        embedding_layer: encoder layer that `embed` reads by default, as `metrics.open_audio.layers` chose it.
     """
 
     mixture: dict[str, float]
@@ -50,6 +51,7 @@ class Recipe:
     encoder_starts: float = 0.4
     max_grad_norm: float = 1.0
     validation_clips: int = 16
+    embedding_layer: int | None = None
     seed: int = 0
     lora: AdapterRecipe = field(default_factory=AdapterRecipe)
 

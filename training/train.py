@@ -52,6 +52,8 @@ def prepare_model(recipe: Recipe, base: Path) -> UniWhisperForConditionalGenerat
     model = UniWhisperForConditionalGeneration.from_pretrained(base, dtype=torch.float32)
     model.language_model.to(torch.bfloat16).requires_grad_(False)
     lora = LoraConfig(task_type="CAUSAL_LM", **vars(recipe.lora))
+    if recipe.embedding_layer is not None:
+        model.config.embedding_layer = recipe.embedding_layer
     model.language_model = get_peft_model(model.language_model, lora, autocast_adapter_dtype=True)
     return model
 

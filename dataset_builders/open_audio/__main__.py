@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from .build import build as build_config
-from .builder import data_folder
+from .builder import cache_home, data_folder
 from .configs import CONFIGS
 from .packages import PackageStore
 
 app = typer.Typer(add_completion=False, help=__doc__)
-DEBS = Path.home() / ".cache/uniwhisper/debs"
+DEBS = cache_home() / "debs"
 
 
 @app.callback()

@@ -43,10 +43,15 @@ class NotBuiltError(ValueError):
     """A config whose Parquet has not been built on this machine."""
 
 
+def cache_home() -> Path:
+    """Return `uniwhisper` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uniwhisper"
+
+
 def data_folder() -> Path:
-    """Return where built data lie: `$UNIWHISPER_DATA`, or `~/.cache/uniwhisper/open_audio`."""
+    """Return where built data lie: `$UNIWHISPER_DATA`, or `open_audio` in the cache."""
     chosen = os.environ.get("UNIWHISPER_DATA")
-    return Path(chosen) if chosen else Path.home() / ".cache/uniwhisper/open_audio"
+    return Path(chosen) if chosen else cache_home() / "open_audio"
 
 
 def fingerprint_files() -> list[Path]:
