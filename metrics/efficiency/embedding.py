@@ -55,23 +55,23 @@ def main(
     from training.ctranslate2 import load_whisper
     from training.wheels import WHISPER_BASE
 
-    results = {}
+    report = {"command": " ".join(sys.argv), **environment(), "bars": BARS}
     if hour:
-        results["long_files"] = long_files(assemble_base(), MINUTES)
+        report["long_files"] = long_files(assemble_base(), MINUTES)
     with tempfile.TemporaryDirectory() as scratch:
         folder = WHISPER_BASE.open(Path(scratch))
         theirs = load_whisper(folder).model.encoder
         ours = UniWhisperEncoder(UniWhisperEncoderConfig())
         ours.load_state_dict(theirs.state_dict())
         ours, theirs = ours.eval().to(torch.bfloat16), theirs.eval().to(torch.bfloat16)
-        results["short_clips"] = short_clips(ours, theirs, CLIP_SECONDS, CLIPS, REPEATS)
-        results["full_windows"] = [full_windows(ours, folder, batch, REPEATS) for batch in (1, 8)]
-    report = json.dumps({"command": " ".join(sys.argv), **environment(), "bars": BARS, **results}, indent=2) + "\n"
+        report["short_clips"] = short_clips(ours, theirs, CLIP_SECONDS, CLIPS, REPEATS)
+        report["full_windows"] = [full_windows(ours, folder, batch, REPEATS) for batch in (1, 8)]
+    text = json.dumps(report, indent=2)
     if out is None:
-        print(report)
+        print(text)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(report)
+        out.write_text(text + "\n")
 
 
 def short_clips(
@@ -113,11 +113,11 @@ def compare(arms: dict[str, Callable[[], object]], items: int, repeats: int) -> 
     """Items a second of each arm, and how many times as fast the first is as the second."""
     seconds = {name: [] for name in arms}
     with torch.inference_mode():
-        for round in range(repeats + 1):
+        for turn in range(repeats + 1):
             for name, arm in arms.items():
                 start = perf_counter()
                 arm()
-                if round:  # the first warms up
+                if turn:  # the first warms up
                     seconds[name].append(perf_counter() - start)
     first, second = map(np.array, seconds.values())
     return {
