@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import platform
 import re
-import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -55,7 +54,8 @@ def main(
     from training.ctranslate2 import load_whisper
     from training.wheels import WHISPER_BASE
 
-    report = {"command": " ".join(sys.argv), **environment(), "bars": BARS}
+    command = "python -m metrics.efficiency.embedding" + " --hour" * hour
+    report = {"command": command, **environment(), "bars": BARS}
     if hour:
         report["long_files"] = long_files(assemble_base(), MINUTES)
     with tempfile.TemporaryDirectory() as scratch:
