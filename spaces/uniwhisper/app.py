@@ -156,6 +156,7 @@ def build_app(checkpoint: Path) -> gr.Blocks:
     """The page, with the model of `checkpoint` behind it."""
     listener = Listener(checkpoint)
     clips = [[str(EXAMPLES / clip["file"])] for clip in listener.clips]
+    gr.set_static_paths([path for (path,) in clips])  # else they go to the cache, and are deleted with old uploads
     labels = [f"{clip['title']} · {clock(clip['seconds'])}" for clip in listener.clips]
 
     @guarded

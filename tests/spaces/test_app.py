@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import soundfile as sf
+from gradio.route_utils import delete_files_created_by_app
 from gradio_client import Client, handle_file
 
 from modeling_uniwhisper import AudioError
@@ -107,8 +108,17 @@ def test_other_failures_are_told_in_general_terms(space):
     assert "secret" not in str(error.value) and error.value.__cause__ is None
 
 
+def test_the_example_clips_outlive_old_uploads(client, app):
+    delete_files_created_by_app(app, age=None)
+    clips = json.loads((SPACE / "examples" / "metadata.json").read_text())
+    for api_name in ("/load_example", "/load_example_1"):
+        shown = client.predict(4, api_name=api_name)
+        played = load_audio(shown["value"] if isinstance(shown, dict) else shown)
+        assert len(played) / SAMPLING_RATE == pytest.approx(clips[4]["seconds"], abs=0.1)
+
+
 def test_files_outside_the_page_are_not_served(client):
-    for path in (Path(__file__), SPACE / "app.py"):
+    for path in (Path(__file__), SPACE / "app.py", SPACE / "examples" / "metadata.json"):
         assert httpx.get(f"{client.src.rstrip('/')}/gradio_api/file={path}").status_code in (403, 404)
 
 
