@@ -409,6 +409,17 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         self.post_init()
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info: bool = False, **kwargs):
+        """As usual, but a checkpoint without some of the weights is refused, not filled with random ones."""
+        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, output_loading_info=True, **kwargs)
+        if info["missing_keys"]:
+            raise ValueError(
+                f"{pretrained_model_name_or_path} lacks {len(info['missing_keys'])} tensors of the whole model, "
+                f"such as {min(info['missing_keys'])}: make a whole checkpoint with `python -m training.assemble`"
+            )
+        return (model, info) if output_loading_info else model
+
     def save_pretrained(self, save_directory, is_main_process: bool = True, state_dict: dict | None = None, **kwargs):
         """As usual, plus the encoder and adapter alone, which `UniWhisperModel.from_pretrained` opens.
 

@@ -194,3 +194,9 @@ def run_elsewhere(code: str, *arguments) -> None:
 def embedded(model: UniWhisperModel, batch) -> torch.Tensor:
     names = ("input_features", "input_features_mask", "window_frames", "window_starts", "num_windows")
     return model.embed(**{name: batch[name] for name in names}).embeddings
+
+
+def test_a_checkpoint_without_the_language_model_is_refused(tiny_model, tmp_path):
+    tiny_model.model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"lacks \d+ tensors.*training.assemble"):
+        UniWhisperForConditionalGeneration.from_pretrained(tmp_path)
