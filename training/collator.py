@@ -1,15 +1,13 @@
 """Rows of a dataset -> one batch in which only the answer is learned."""
 
-import io
 import random
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 import torch
 
 from dataset_builders.instructions import cast
-from modeling_uniwhisper import UniWhisperProcessor
+from modeling_uniwhisper import UniWhisperProcessor, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
 
@@ -29,7 +27,7 @@ class Collator:
 
     def __call__(self, rows: list[dict]) -> dict:
         rng = np.random.default_rng(rows[0].get("seed", 0))
-        audio = [decode(row) for row in rows]
+        audio = [load_audio(row["audio"]["bytes"]) for row in rows]
         rate, tail = max(self.rates, key=self.rates.get), 0.0
         if self.train:
             shares = np.array(list(self.rates.values()))
@@ -63,14 +61,6 @@ class Collator:
         return self.processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
-
-
-def decode(row: dict) -> np.ndarray:
-    """Waveform `(samples,)` of a row; built datasets hold 16 kHz mono FLAC."""
-    waveform, rate = soundfile.read(io.BytesIO(row["audio"]["bytes"]), dtype="float32")
-    if rate != SAMPLING_RATE or waveform.ndim != 1:
-        raise ValueError(f"{row['audio']['path']} is {rate} Hz {waveform.shape}, but 16 kHz mono was built")
-    return waveform
 
 
 def augment(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -14,10 +14,14 @@ from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
 from dataset_builders.open_audio.configs import CONFIGS
-from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperForConditionalGeneration, UniWhisperProcessor
+from modeling_uniwhisper import (
+    UniWhisperFeatureExtractor,
+    UniWhisperForConditionalGeneration,
+    UniWhisperProcessor,
+    load_audio,
+)
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
-from training.collator import decode
 
 from .answers import answer_rows
 from .baselines import linear_probe, majority, mean_log_mel
@@ -79,7 +83,9 @@ def baselines(task: str, rows) -> dict:
     extractor = UniWhisperFeatureExtractor()
 
     def spectrum(split):
-        return np.concatenate([mean_log_mel(extractor(decode(row), sampling_rate=SAMPLING_RATE)) for row in split])
+        return np.concatenate(
+            [mean_log_mel(extractor(load_audio(row["audio"]["bytes"]), sampling_rate=SAMPLING_RATE)) for row in split]
+        )
 
     train, validation = (load_dataset("open_audio", task, split=name) for name in ("train", "validation"))
     probe = linear_probe(*((spectrum(part), part["label"]) for part in (train, validation, rows)))

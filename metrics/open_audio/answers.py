@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from rich.progress import track
 
-from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
-from training.collator import decode
+from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor, load_audio
 
 LABEL_TOKENS, TRANSCRIPT_TOKENS = 16, 96  # longest answers asked for
 
@@ -27,7 +26,10 @@ def answer_rows(
             [
                 {
                     "role": "user",
-                    "content": [{"type": "audio", "audio": decode(row)}, {"type": "text", "text": row["instruction"]}],
+                    "content": [
+                        {"type": "audio", "audio": load_audio(row["audio"]["bytes"])},
+                        {"type": "text", "text": row["instruction"]},
+                    ],
                 }
             ]
             for row in chosen

@@ -17,10 +17,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
 from dataset_builders.open_audio.configs import CONFIGS
-from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel
+from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
-from training.collator import decode
 from training.ctranslate2 import load_whisper
 from training.wheels import WHISPER_BASE
 
@@ -65,7 +64,7 @@ def pooled_layers(network: UniWhisperModel, rows, description: str) -> np.ndarra
     """Mean over real frames of each layer, `(layers + 1, clips, hidden size)`."""
     extractor, pooled = UniWhisperFeatureExtractor(), []
     for row in track(rows, description=description):
-        features = extractor(decode(row), sampling_rate=SAMPLING_RATE)
+        features = extractor(load_audio(row["audio"]["bytes"]), sampling_rate=SAMPLING_RATE)
         outputs = network(features["input_features"], features["input_features_mask"], output_hidden_states=True)
         pooled.append(torch.stack([layer[0].float().mean(0) for layer in outputs.hidden_states]))
     return torch.stack(pooled, dim=1).numpy()

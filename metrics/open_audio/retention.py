@@ -16,10 +16,9 @@ from transformers import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
-from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel
+from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
-from training.collator import decode
 from training.ctranslate2 import load_whisper, load_whisper_processor
 from training.wheels import WHISPER_BASE
 
@@ -58,7 +57,7 @@ def main(
         for window, options in WINDOWS.items():
             texts = []
             for row in track(rows, description=f"{name}, {window}"):
-                features = extractor(decode(row), sampling_rate=SAMPLING_RATE, **options)
+                features = extractor(load_audio(row["audio"]["bytes"]), sampling_rate=SAMPLING_RATE, **options)
                 with torch.inference_mode():
                     frames = encoder(features["input_features"], features["input_features_mask"]).last_hidden_state
                     # The generic loop: Whisper's own insists on 30 s of features.
