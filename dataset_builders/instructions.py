@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 LISTED_IN_FULL = 10
 """A task with at most this many labels lists them all."""
@@ -14,26 +15,118 @@ LISTED_IN_FULL = 10
 OPTIONS = 8
 """How many options a task with more labels lists, the right one among them."""
 
-OPEN_ENDED = 0.25
-"""Share of training prompts that name no options."""
+OPEN_ENDED, YES_OR_NO = 0.25, 0.1
+"""Shares of training prompts that name no options, and that ask whether one label is right."""
 
-PHRASINGS: dict[str, tuple[str, ...]] = {
-    "asr": ("Transcribe the speech.", "What is said?", "Write down the words."),
-    "language_id": (
-        "What language is spoken?",
-        "Which language do you hear?",
-        "Name the language.",
+LONGEST_INSTRUCTION, LONGEST_ANSWER = 400, 10_000
+"""Characters; ten minutes of fast speech are about 9,000."""
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """How a task is asked: `questions`, the first of them in validation and test, and for tasks
+    with labels a question about one label, `is_it`, whose `{}` the label fills."""
+
+    questions: tuple[str, ...]
+    is_it: str | None = None
+
+
+PHRASINGS: dict[str, Phrasing] = {
+    "asr": Phrasing(("Transcribe the speech.", "What is said?", "Write down the words.")),
+    "language_id": Phrasing(
+        ("What language is spoken?", "Which language do you hear?", "Name the language."), "Is this {}?"
     ),
-    "sound_event": ("What makes this sound?", "What do you hear?", "Name the sound."),
-    "instrument_family": (
-        "Which instrument family plays?",
-        "What kind of instrument is this?",
-        "Name the instrument family.",
+    "speech_translation": Phrasing(
+        ("Translate the speech into English.", "What is said, in English?", "Give the English meaning of the speech.")
     ),
-    "drum_class": ("Which drum is hit?", "What drum sound is this?", "Name the drum."),
-    "audio_domain": ("What kind of audio is this?", "Speech, sound or music?", "Name the domain."),
+    "speaker_id": Phrasing(
+        ("Which character speaks?", "Whose voice is this?", "Name the character."), "Is this the voice of {}?"
+    ),
+    "speaker_gender": Phrasing(
+        ("Who speaks, a woman or a man?", "Is this a woman's or a man's voice?", "Whose voice is this?"),
+        "Does {} speak?",
+    ),
+    "spoken_letter": Phrasing(
+        ("Which letter is said?", "Name the letter.", "What letter of the alphabet do you hear?"),
+        "Is this the letter {}?",
+    ),
+    "spoken_phrase": Phrasing(
+        ("Which phrase is said?", "What does the voice say?", "Name the phrase."), 'Is "{}" said?'
+    ),
+    "spoken_topic": Phrasing(
+        ("What kind of thing is named?", "What does the word stand for?", "Name the kind of thing."), "Is {} named?"
+    ),
+    "mandarin_tone": Phrasing(
+        ("Which Mandarin tone is this?", "What tone does the syllable have?", "Name the tone."), "Is this the {}?"
+    ),
+    "emotion": Phrasing(
+        ("Which emotion is in the voice?", "How does the speaker feel?", "Name the emotion."), "Is the emotion {}?"
+    ),
+    "intent": Phrasing(
+        ("What does the speaker want?", "What is the request about?", "Name the intent."), "Is this about {}?"
+    ),
+    "keyword": Phrasing(("Which word is said?", "What word do you hear?", "Name the word."), 'Is "{}" said?'),
+    "accent": Phrasing(
+        ("Which accent does the speaker have?", "What accent do you hear?", "Name the accent."), "Is this accent {}?"
+    ),
+    "synthetic_speech": Phrasing(
+        (
+            "Is this speech real or synthetic?",
+            "Does a person speak, or a machine?",
+            "Judge if the speech is real.",
+        ),
+        "Is this speech {}?",
+    ),
+    "sound_event": Phrasing(
+        ("What makes this sound?", "What do you hear?", "Name the sound."), "Is this the sound of: {}?"
+    ),
+    "animal": Phrasing(
+        ("Which animal is this?", "What animal do you hear?", "Name the animal."), "Is this the sound of: {}?"
+    ),
+    "footstep_surface": Phrasing(
+        ("What are the footsteps on?", "On what ground does someone walk?", "Name the ground."),
+        "Are these footsteps on {}?",
+    ),
+    "sound_caption": Phrasing(("Describe the sounds.", "What happens in this audio?", "Caption this audio.")),
+    "acoustic_scene": Phrasing(
+        ("Where was this recorded?", "What place do you hear?", "Name the place."), "Is this place: {}?"
+    ),
+    "bird_species": Phrasing(
+        ("Which bird is this?", "What bird do you hear?", "Name the bird."), "Is this the call of: {}?"
+    ),
+    "audio_qa": Phrasing(("Answer the question.", "Listen and answer.", "Answer by listening.")),
+    "instrument_family": Phrasing(
+        ("Which instrument family plays?", "What kind of instrument is this?", "Name the instrument family."),
+        "Does an instrument of this family play: {}?",
+    ),
+    "drum_class": Phrasing(("Which drum is hit?", "What drum sound is this?", "Name the drum."), "Is this drum a {}?"),
+    "instrument": Phrasing(
+        ("Which instrument plays?", "What instrument do you hear?", "Name the instrument."),
+        "Does this instrument play: {}?",
+    ),
+    "chord": Phrasing(
+        ("Which kind of chord is this?", "What is the quality of this chord?", "Name the chord quality."),
+        "Is this chord {}?",
+    ),
+    "pitch": Phrasing(("Which note is played?", "What note is this?", "Name the note."), "Is this note {}?"),
+    "track_artist": Phrasing(
+        ("Who made this music?", "Which artist made this track?", "Name the composer."), "Is this music by {}?"
+    ),
+    "long_music": Phrasing(
+        ("Which game is this music from?", "What game does this music belong to?", "Name the game."),
+        "Is this music from the game {}?",
+    ),
+    "music_genre": Phrasing(
+        ("Which genre is this music?", "What style of music is this?", "Name the genre."), "Is this music {}?"
+    ),
+    "music_tags": Phrasing(
+        ("Which words describe this music?", "Tag this music.", "What mood is this music?"), "Is this music {}?"
+    ),
+    "audio_domain": Phrasing(
+        ("What kind of audio is this?", "Speech, sound or music?", "Name the domain."), "Is this {}?"
+    ),
 }
-"""Task to phrasings; the first is the one that validation and test ask."""
+"""Task to how it is asked; every `asr...` task is asked alike."""
 
 
 class UnknownTaskError(ValueError):
@@ -52,13 +145,13 @@ def cast(
     rng: random.Random,
     canonical: bool = False,
 ) -> tuple[str, str, list[str] | None]:
-    """Turn a label or a transcript into a question and its answer.
+    """Turn a label or a text into a question and its answer.
 
     Args:
         task: a config's name; every `asr...` task is asked alike.
-        answer: the label, one of `labels`, or the transcript of a task without labels.
-        labels: the task's labels; empty for transcription.
-        rng: draws the phrasing, the options, their order, and whether they are listed at all.
+        answer: the label, one of `labels`, or the text that a task without labels asks for.
+        labels: the task's labels; empty where the answer is free text.
+        rng: draws the phrasing, the form (open, options, yes or no), the options and their order.
         canonical: ask as validation and test do: first phrasing, options listed in the order
             of `labels`. Of more labels than `LISTED_IN_FULL`, `rng` still draws the options.
 
@@ -67,18 +160,34 @@ def cast(
 
     Raises:
         UnknownTaskError: `task` has no phrasing.
-        ValueError: `answer` is not one of `labels`.
+        ValueError: `answer` is not one of `labels`, or a text is longer than the limits above.
     """
-    phrasings = PHRASINGS.get("asr" if task.startswith("asr") else task)
-    if phrasings is None:
+    phrasing = PHRASINGS.get("asr" if task.startswith("asr") else task)
+    if phrasing is None:
         raise UnknownTaskError(f"task {task!r} has no phrasing; known: {', '.join(PHRASINGS)}")
-    question = phrasings[0] if canonical else rng.choice(phrasings)
-    if not labels:
-        return question, answer, None
-    if answer not in labels:
+    if labels and answer not in labels:
         raise ValueError(f"answer {answer!r} of {task} is not one of its {len(labels)} labels")
-    if not canonical and rng.random() < OPEN_ENDED:
+    instruction, answer, choices = _ask(phrasing, answer, labels, rng, canonical)
+    for name, text, limit in (
+        ("instruction", instruction, LONGEST_INSTRUCTION),
+        ("answer", answer, LONGEST_ANSWER),
+    ):
+        if len(text) > limit:
+            raise ValueError(f"{name} of {task} has {len(text)} characters, at most {limit} are allowed")
+    return instruction, answer, choices
+
+
+def _ask(
+    phrasing: Phrasing, answer: str, labels: Sequence[str], rng: random.Random, canonical: bool
+) -> tuple[str, str, list[str] | None]:
+    question = phrasing.questions[0] if canonical else rng.choice(phrasing.questions)
+    form = 1.0 if canonical else rng.random()
+    if not labels or form < OPEN_ENDED:
         return question, answer, None
+    if phrasing.is_it and form < OPEN_ENDED + YES_OR_NO:
+        right = rng.random() < 0.5
+        asked = answer if right else rng.choice([label for label in labels if label != answer])
+        return phrasing.is_it.format(asked), "yes" if right else "no", ["yes", "no"]
     choices = _options(answer, labels, rng)
     if not canonical:
         rng.shuffle(choices)

@@ -258,3 +258,11 @@ def load_whisper_processor(folder: str | Path) -> "WhisperProcessor":
 
     tokenizer = WhisperTokenizer.from_pretrained(folder, pad_token="<|endoftext|>")
     return WhisperProcessor(WhisperFeatureExtractor(), tokenizer)
+
+
+def write_vocabulary(folder: Path) -> None:
+    """Write the `vocabulary.json` that CTranslate2's own reader wants, from `tokenizer.json` in `folder`."""
+    from tokenizers import Tokenizer
+
+    vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    (folder / "vocabulary.json").write_text(json.dumps(sorted(vocabulary, key=vocabulary.get)))

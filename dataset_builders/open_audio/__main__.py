@@ -13,6 +13,7 @@ from .build import build as build_config
 from .builder import cache_home, data_folder
 from .configs import CONFIGS
 from .packages import PackageStore
+from .pinned import PACKAGES
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DEBS = cache_home() / "debs"
@@ -25,29 +26,63 @@ def main() -> None:
 
 @app.command()
 def build(
-    only: Annotated[list[str] | None, typer.Option(help="Build this config; repeatable.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Build this config, or what can be made of this package; repeatable.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the Parquet goes.")] = None,
     debs: Annotated[Path, typer.Option(help="Folder of the .deb files.")] = DEBS,
 ) -> None:
     """Build every config, or those named; what is built already is left as it is."""
-    store = PackageStore(debs)
+    store, folder, manifests, failed = PackageStore(debs, _packages(only)), out or data_folder(), [], {}
+    for name in CONFIGS if store.only else only or CONFIGS:
+        try:
+            manifests.append(build_config(name, store, folder))
+        except (ValueError, OSError) as error:
+            failed[name] = str(error)
+    Console().print(_table(manifests))
+    if store.only and manifests:
+        typer.echo(f"not made of {', '.join(sorted(store.only))} alone: {', '.join(failed) or 'nothing'}")
+        failed = {}
+    for manifest in manifests:
+        if manifest["dropped"]:
+            reasons = ", ".join(f"{count} {why}" for why, count in manifest["dropped"].items())
+            typer.echo(f"{manifest['config']} leaves out: {reasons}")
+        if missing := manifest["missing"]:
+            reasons = ", ".join(missing) if store.only else "; ".join(missing.values())
+            typer.echo(f"{manifest['config']} is not whole, it lacks: {reasons}", err=True)
+    for name, why in failed.items():
+        typer.echo(f"error: {name} was not built: {why}", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _packages(only: list[str] | None) -> frozenset[str] | None:
+    """Return the packages whose name begins like one of `only`, unless that is all configs."""
+    starts = tuple(name for name in only or () if name not in CONFIGS)
+    return frozenset(name for name in PACKAGES if name.startswith(starts)) or None if starts else None
+
+
+@app.command()
+def card(
+    out: Annotated[Path | None, typer.Option(help="Folder of the data.")] = None,
+) -> None:
+    """Write the dataset card: statistics and pictures of what is built."""
+    from .card import write_card
+
     try:
-        manifests = [build_config(name, store, out or data_folder()) for name in only or CONFIGS]
-    except ValueError as error:
+        typer.echo(f"written: {write_card(out or data_folder())}")
+    except (ValueError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
-    Console().print(_table(manifests))
 
 
 def _table(manifests: list[dict[str, Any]]) -> Table:
-    table = Table("config", "split", "clips", "minutes", "labels", "groups", "majority", "dropped")
+    table = Table("config", "split", "clips", "minutes", "labels", "groups", "largest")
     for manifest in manifests:
-        dropped = ", ".join(f"{count} {why}" for why, count in manifest["dropped"].items())
         for split, held in manifest["splits"].items():
             row = (held["clips"], held["minutes"], len(held["labels"]) or "-", held["groups"])
             share = "-" if held["majority"] is None else f"{held['majority']:.0%}"
-            table.add_row(manifest["config"], split, *map(str, row), share, dropped)
-            dropped = ""
+            table.add_row(manifest["config"], split, *map(str, row), share)
         table.add_section()
     return table
 

@@ -7,26 +7,33 @@ import json
 import random
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 from rich.progress import track
 
 from ..instructions import cast, row_rng
-from .builder import FEATURES, MANIFEST
+from .builder import FEATURES, MANIFEST, VERSION, read_manifest
 from .clips import Clip, Piece, Unusable, encode
 from .configs import CONFIGS, TaskConfig
 from .packages import PackageStore
 from .splits import SPLITS
 
-DECODERS = 2
-ROWS_A_GROUP = 100
-SHARD_BYTES = 200_000_000
+COUNTED = ("domain", "group", "label", "source", "license", "language")
+
+CLIPS_AT_ONCE = 64
+"""Clips decoded ahead of the writer: encoded ones wait in memory."""
+
+ROWS_A_GROUP, BYTES_A_GROUP = 100, 8_000_000
+SHARD_BYTES = 48_000_000
+"""Small shards, so that several processes can each read some of them."""
 
 
 class BuildError(ValueError):
@@ -35,52 +42,60 @@ class BuildError(ValueError):
 
 @dataclass
 class Statistics:
-    """What a split holds; `seconds` of audio, rows of each label."""
+    """What a split holds: how many clips, seconds of each, and clips by group, label, licence..."""
 
-    clips: int = 0
-    seconds: float = 0.0
-    groups: set[str] = field(default_factory=set)
-    labels: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: {column: Counter() for column in COUNTED})
 
     def add(self, row: dict[str, Any]) -> None:
         """Count one row."""
-        self.clips += 1
-        self.seconds += row["duration"]
-        self.groups.add(row["group"])
-        self.labels[row["label"] or ""] += 1
+        self.seconds.append(row["duration"])
+        for column, counter in self.counts.items():
+            counter[row[column] or ""] += 1
 
     def summary(self) -> dict[str, Any]:
         """Return numbers for the manifest, the largest label's share among them."""
-        named = {label: count for label, count in sorted(self.labels.items()) if label}
+        clips = len(self.seconds)
+        counts = {column: {k: n for k, n in sorted(c.items()) if k} for column, c in self.counts.items()}
+        labels = counts["label"]
+        quantiles = np.quantile(self.seconds, (0, 0.05, 0.5, 0.95, 1)) if clips else []
         return {
-            "clips": self.clips,
-            "minutes": round(self.seconds / 60, 2),
-            "groups": len(self.groups),
-            "labels": named,
-            "majority": round(max(named.values()) / self.clips, 3) if named else None,
+            "clips": clips,
+            "minutes": round(sum(self.seconds) / 60, 2),
+            "seconds": [round(float(value), 2) for value in quantiles],
+            "groups": len(counts["group"]),
+            "labels": labels,
+            "majority": round(max(labels.values()) / clips, 3) if labels else None,
+            "domains": counts["domain"],
+            "sources": counts["source"],
+            "licenses": counts["license"],
+            "languages": counts["language"],
         }
 
 
 def build(name: str, store: PackageStore, out: Path) -> dict[str, Any]:
-    """Build config `name` into `out/name` unless it is there already.
+    """Build config `name` into `out/name`, unless it is there already and nothing was missing then.
 
     Returns:
-        Its manifest: statistics a split, and how many clips were dropped for which reason.
+        Its manifest: statistics a split, how many clips were dropped for which reason, which
+        packages were missing and why, sha256 of each shard.
 
     Raises:
         BuildError: `name` is no config, a split came out empty, or a group is in two splits.
-        PackageError: a package is missing or not the pinned one.
+        PackageError: a package that the task cannot do without is missing or not the pinned one.
     """
     if name not in CONFIGS:
         raise BuildError(f"config {name!r} is not one of {', '.join(CONFIGS)}")
-    target = out / name
-    if (target / MANIFEST).is_file():
-        return json.loads((target / MANIFEST).read_text("utf-8"))
+    store, target = PackageStore(store.debs, store.only), out / name
+    built = read_manifest(target)
+    if built and not any(True for _ in store.folders(built["missing"])):
+        return built
     partial = out / f".{name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     manifest = _write(name, CONFIGS[name], store, partial)
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), "utf-8")
+    shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     return manifest
 
@@ -92,32 +107,45 @@ def _write(name: str, config: TaskConfig, store: PackageStore, folder: Path) -> 
     writers = {split: _ShardWriter(folder, split) for split in SPLITS}
     dropped: Counter[str] = Counter()
     heard: set[bytes] = set()
-    with ThreadPoolExecutor(DECODERS) as pool:
-        encoded = zip(clips, pool.map(lambda clip: list(encode(clip)), clips), strict=True)
-        for clip, pieces in track(encoded, description=name, total=len(clips)):
-            of_split = statistics[clip.split]
-            for number, piece in enumerate(pieces):
-                if isinstance(piece, Unusable):
-                    dropped[str(piece)] += 1
-                    continue
-                digest = hashlib.sha256(piece.data).digest()
-                if digest in heard:
-                    dropped["duplicate"] += 1
-                elif of_split.labels[clip.answer] >= config.cap.get(clip.split, len(clips)):
-                    dropped["over the cap of its label"] += 1
-                else:
-                    heard.add(digest)
-                    row = _row(name, config, clip, number, piece)
-                    of_split.add(row)
-                    writers[clip.split].write(row)
+    for clip, pieces in track(_encoded(clips), description=name, total=len(clips)):
+        of_split = statistics[clip.split]
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, Unusable):
+                dropped[str(piece)] += 1
+                continue
+            digest = hashlib.sha256(piece.data).digest()
+            if digest in heard:
+                dropped["duplicate"] += 1
+            elif of_split.counts["label"][clip.answer] >= config.cap.get(clip.split, len(clips)):
+                dropped["over the cap of its label"] += 1
+            else:
+                heard.add(digest)
+                row = _row(name, config, clip, number, piece)
+                of_split.add(row)
+                writers[clip.split].write(row)
     for writer in writers.values():
         writer.close()
     _check(name, statistics)
     return {
         "config": name,
+        "version": str(VERSION),
         "splits": {split: statistics[split].summary() for split in SPLITS},
         "dropped": dict(dropped.most_common()),
+        "missing": store.missing,
+        "files": {path.name: _sha256(path) for path in sorted(folder.glob("*.parquet"))},
     }
+
+
+def _encoded(clips: list[Clip]) -> Iterator[tuple[Clip, list[Piece | Unusable]]]:
+    with ThreadPoolExecutor() as pool:
+        for first in range(0, len(clips), CLIPS_AT_ONCE):
+            some = clips[first : first + CLIPS_AT_ONCE]
+            yield from zip(some, pool.map(lambda clip: list(encode(clip)), some), strict=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _row(name: str, config: TaskConfig, clip: Clip, number: int, piece: Piece) -> dict[str, Any]:
@@ -145,10 +173,10 @@ def _row(name: str, config: TaskConfig, clip: Clip, number: int, piece: Piece) -
 
 def _check(name: str, statistics: dict[str, Statistics]) -> None:
     for split, of_split in statistics.items():
-        if not of_split.clips:
+        if not of_split.seconds:
             raise BuildError(f"{name} came out without any {split} clip")
     for one, other in combinations(SPLITS, 2):
-        shared = statistics[one].groups & statistics[other].groups
+        shared = statistics[one].counts["group"].keys() & statistics[other].counts["group"].keys()
         if shared:
             raise BuildError(f"{name}: group {min(shared)!r} is in both {one} and {other}")
 
@@ -160,12 +188,13 @@ class _ShardWriter:
         self._folder, self._split = folder, split
         self._rows: list[dict[str, Any]] = []
         self._writer: parquet.ParquetWriter | None = None
-        self._shards = self._bytes = 0
+        self._shards = self._bytes = self._waiting = 0
 
     def write(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        self._bytes += len(row["audio"]["bytes"])
-        if len(self._rows) == ROWS_A_GROUP:
+        size = len(row["audio"]["bytes"])
+        self._bytes, self._waiting = self._bytes + size, self._waiting + size
+        if len(self._rows) == ROWS_A_GROUP or self._waiting >= BYTES_A_GROUP:
             self._flush()
         if self._bytes >= SHARD_BYTES:
             self.close()
@@ -184,4 +213,4 @@ class _ShardWriter:
             self._writer = parquet.ParquetWriter(path, FEATURES.arrow_schema)
             self._shards += 1
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=FEATURES.arrow_schema))
-        self._rows = []
+        self._rows, self._waiting = [], 0

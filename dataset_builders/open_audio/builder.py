@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import datasets
 import pyarrow as pa
@@ -36,7 +38,8 @@ FEATURES = datasets.Features(
 cast to `Audio()`, so that neither building nor reading needs torchcodec."""
 
 MANIFEST = "manifest.json"
-VERSION = datasets.Version("1.0.0")
+VERSION = datasets.Version("2.0.0")
+"""Raised whenever a build would come out otherwise: older builds are made again."""
 
 
 class NotBuiltError(ValueError):
@@ -52,6 +55,13 @@ def data_folder() -> Path:
     """Return where built data lie: `$UNIWHISPER_DATA`, or `open_audio` in the cache."""
     chosen = os.environ.get("UNIWHISPER_DATA")
     return Path(chosen) if chosen else cache_home() / "open_audio"
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return what `folder` was built from and holds, or `None` if this version did not build it."""
+    path = folder / MANIFEST
+    manifest = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return manifest if manifest.get("version") == str(VERSION) else None
 
 
 def fingerprint_files() -> list[Path]:
@@ -73,11 +83,15 @@ class OpenAudio(datasets.ArrowBasedBuilder):
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         folder = data_folder() / self.config.name
-        if not (folder / MANIFEST).is_file():
+        manifest = read_manifest(folder)
+        if manifest is None:
             raise NotBuiltError(
                 f"open_audio/{self.config.name} is not built in {folder.parent}; build it with "
                 f"python -m dataset_builders.open_audio build --only {self.config.name}"
             )
+        if manifest["missing"]:
+            names = ", ".join(manifest["missing"])
+            warnings.warn(f"open_audio/{self.config.name} was built without {names}", stacklevel=2)
         shards = {split: sorted(map(str, folder.glob(f"{split}-*.parquet"))) for split in SPLITS}
         return [datasets.SplitGenerator(name=split, gen_kwargs={"files": files}) for split, files in shards.items()]
 

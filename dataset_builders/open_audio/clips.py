@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +20,21 @@ SILENCE = 1e-3
 """Peak amplitude, of full scale 1, below which a clip counts as silent."""
 
 
+Part = Path | bytes | np.ndarray | Callable[[], np.ndarray]
+"""A path, a whole sound file as bytes, a `(samples,)` float array that is at 16 kHz already, or a
+function that makes such an array when the clip's turn comes (it may raise `Unusable`)."""
+
+
 @dataclass(frozen=True)
 class Clip:
     """One labelled recording before decoding.
 
-    `parts` are played one after another: paths, whole sound files as bytes, or `(samples,)`
-    float arrays that are at 16 kHz already. `start` and `end` (seconds) choose a stretch of a
+    `parts` are played one after another. `start` and `end` (seconds) choose a stretch of a
     single part. A clip longer than `piece` seconds is cut into at most `max_pieces` pieces;
-    without `piece` it must fit `MAX_SECONDS`, because its answer cannot be cut.
+    without `piece` it must fit `longest` seconds, because its answer cannot be cut.
     """
 
-    parts: tuple[Path | bytes | np.ndarray, ...]
+    parts: tuple[Part, ...]
     answer: str
     split: str
     group: str
@@ -43,6 +47,7 @@ class Clip:
     end: float | None = None
     piece: float | None = None
     max_pieces: int = 6
+    longest: float = MAX_SECONDS
 
 
 class DecoderMissingError(ValueError):
@@ -66,14 +71,14 @@ class Piece:
 def encode(clip: Clip) -> Iterator[Piece | Unusable]:
     """Decode `clip` once and yield its pieces, or the reasons why there are none."""
     try:
-        samples = np.concatenate([_decode(part, clip.start, clip.end) for part in clip.parts])
+        samples = np.concatenate([decode(part, clip.start, clip.end) for part in clip.parts])
     except Unusable as error:
         yield error
         return
     offset = clip.start or 0.0
-    if len(samples) > SAMPLE_RATE * (clip.piece or MAX_SECONDS):
+    if len(samples) > SAMPLE_RATE * (clip.piece or clip.longest):
         if clip.piece is None:
-            yield Unusable(f"longer than {MAX_SECONDS:g} s")
+            yield Unusable(f"longer than {clip.longest:g} s")
             return
         size = int(SAMPLE_RATE * clip.piece)
         for begin in range(0, min(len(samples), size * clip.max_pieces), size):
@@ -94,8 +99,16 @@ def _piece(samples: np.ndarray, start: float | None, end: float | None) -> Piece
     return Piece(buffer.getvalue(), len(samples) / SAMPLE_RATE, start, end)
 
 
-def _decode(part: Path | bytes | np.ndarray, start: float | None, end: float | None) -> np.ndarray:
-    """Return `(samples,)` float32 at 16 kHz: the mean of the channels, resampled by soxr."""
+def decode(part: Part, start: float | None = None, end: float | None = None) -> np.ndarray:
+    """Return `(samples,)` float32 at 16 kHz: the mean of the channels, resampled by soxr.
+
+    `start` and `end` (seconds) read a stretch of a file only.
+
+    Raises:
+        Unusable: the file cannot be decoded or holds samples that are not finite.
+    """
+    if callable(part):
+        part = part()
     if isinstance(part, np.ndarray):
         return part.astype(np.float32)
     if isinstance(part, Path) and part.suffix == ".g722":

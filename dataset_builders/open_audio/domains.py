@@ -8,14 +8,14 @@ from dataclasses import replace
 from itertools import chain
 
 from .clips import Clip
-from .music import track_cuts
+from .music.tracks import track_cuts
 from .packages import PackageStore
-from .sounds import sound_event
-from .speech import asr_en, asr_multi
+from .sound.events import sound_event
+from .speech.transcription import asr_en, asr_multi
 
 DOMAINS = {"speech": "speech", "sound": "environmental sound", "music": "music"}
 
-VOICES = ("human cry", "monster")
+VOICES = ("human cry", "monster", "laughter", "applause or cheering")
 """Sounds of voices, which are neither speech nor quite its opposite, and are left out."""
 
 CLIPS = {"train": 350, "validation": 60, "test": 80}

@@ -18,7 +18,7 @@ class FormatError(ValueError):
     """A container that does not begin or go on as its format says."""
 
 
-def read_zip(path: Path, suffix: str) -> dict[str, bytes]:
+def read_zip(path: Path, suffix: str | tuple[str, ...]) -> dict[str, bytes]:
     """Return the members of the zip (or .pk3) at `path` that end in `suffix`."""
     with zipfile.ZipFile(path) as archive:
         return {n: archive.read(n) for n in archive.namelist() if n.endswith(suffix)}

@@ -24,7 +24,6 @@ import numpy as np
 import soundfile
 import torch
 import typer
-from tokenizers import Tokenizer
 
 from modeling_uniwhisper import (
     UniWhisperEncoder,
@@ -95,8 +94,9 @@ def full_windows(ours: UniWhisperEncoder, folder: Path, batch: int, repeats: int
     from ctranslate2 import StorageView
     from ctranslate2.models import Whisper
 
-    vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
-    (folder / "vocabulary.json").write_text(json.dumps(sorted(vocabulary, key=vocabulary.get)))
+    from training.ctranslate2 import write_vocabulary
+
+    write_vocabulary(folder)
     theirs = Whisper(str(folder), compute_type="int8", intra_threads=torch.get_num_threads())
 
     features = UniWhisperFeatureExtractor()([noise(30, seed) for seed in range(batch)], sampling_rate=SAMPLING_RATE)

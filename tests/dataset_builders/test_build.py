@@ -1,16 +1,21 @@
 import io
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
+from dataset_builders.open_audio import __main__ as command
+from dataset_builders.open_audio import build as building
 from dataset_builders.open_audio.build import BuildError
 from dataset_builders.open_audio.clips import SAMPLE_RATE
-from dataset_builders.open_audio.packages import PackageStore
+from dataset_builders.open_audio.configs import TaskConfig
+from dataset_builders.open_audio.packages import PackageError, PackageStore
 
-from .conftest import clip, tone
+from .conftest import LABELS, clip, tone
 
 
 def rows(folder, split):
@@ -96,3 +101,82 @@ def test_empty_split_and_unknown_config_are_named(build, corpus, tmp_path):
         build()
     with pytest.raises(BuildError, match=r"'nope' is not one of asr_en, .*audio_domain"):
         build_config("nope", PackageStore(tmp_path), tmp_path)
+
+
+def test_building_twice_gives_the_same_bytes(build, tmp_path):
+    first = build()
+    (tmp_path / "out").rename(tmp_path / "before")
+    assert build()["files"] == first["files"]
+    for path in (tmp_path / "before/drum_class").iterdir():
+        assert path.read_bytes() == (tmp_path / "out/drum_class" / path.name).read_bytes()
+
+
+def test_manifest_counts_what_is_on_disk(build, corpus, tmp_path):
+    corpus += [clip(number, parts=(tone(3000 + 10 * number, 1.5),), name=f"more-{number}") for number in range(9)]
+    manifest = build()
+    for split, held in manifest["splits"].items():
+        on_disk = rows(tmp_path / "out/drum_class", split)
+        assert held["clips"] == len(on_disk)
+        assert held["minutes"] == pytest.approx(sum(row["duration"] for row in on_disk) / 60, abs=0.01)
+        for column, name in (("label", "labels"), ("license", "licenses"), ("source", "sources")):
+            assert held[name] == dict(Counter(row[column] for row in on_disk))
+
+
+def test_many_rows_become_several_shards(build, corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "SHARD_BYTES", 5_000)
+    build()
+    shards = sorted((tmp_path / "out/drum_class").glob("train-*.parquet"))
+    assert len(shards) > 1
+    assert sum(parquet.read_metadata(shard).num_rows for shard in shards) == 6
+
+
+def test_build_of_an_older_version_is_made_again(build, tmp_path):
+    build()
+    path = tmp_path / "out/drum_class/manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": "1.0.0", "splits": {}}))
+    assert build()["splits"]["train"]["clips"] == 6
+
+
+def test_missing_package_is_noted_until_it_can_be_had(monkeypatch, corpus, tmp_path):
+    packages = {"tones": True}
+
+    def folder(self, name):
+        if packages[name]:
+            raise PackageError("tones", "tones is gone")
+        return tmp_path
+
+    def clips(store):
+        list(store.folders(["tones"]))
+        return iter(corpus)
+
+    monkeypatch.setattr(PackageStore, "folder", folder)
+    monkeypatch.setitem(building.CONFIGS, "drum_class", TaskConfig(clips, "tones", LABELS))
+    store = PackageStore(tmp_path)
+    assert building.build("drum_class", store, tmp_path)["missing"] == {"tones": "tones is gone"}
+    corpus.append(clip(0, parts=(tone(77),)))
+    assert building.build("drum_class", store, tmp_path)["splits"]["train"]["clips"] == 6
+    packages["tones"] = False
+    again = building.build("drum_class", store, tmp_path)
+    assert (again["missing"], again["splits"]["train"]["clips"]) == ({}, 7)
+
+
+def test_command_builds_the_rest_and_names_what_failed(monkeypatch, corpus, tmp_path):
+    def gone(store):
+        raise PackageError("tones", "apt-get could not download tones 1.0")
+
+    def full(store):
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    everything = {
+        "drum_class": building.CONFIGS["drum_class"],
+        "gone": TaskConfig(gone, ""),
+        "full": TaskConfig(full, ""),
+    }
+    for module in (building, command):
+        monkeypatch.setattr(module, "CONFIGS", everything)
+    done = CliRunner().invoke(command.app, ["build", "--out", str(tmp_path), "--debs", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "error: gone was not built: apt-get could not download tones 1.0" in done.output
+    assert "error: full was not built: [Errno 28] No space left on device" in done.output
+    assert (tmp_path / "drum_class/manifest.json").is_file()
+    assert not (tmp_path / "full").exists()

@@ -4,10 +4,8 @@ import zlib
 import pytest
 
 from dataset_builders.open_audio.formats import FormatError, read_opensfx, read_queen, read_rcc
-from dataset_builders.open_audio.render import Note, midi
-from dataset_builders.open_audio.sounds import recording
+from dataset_builders.open_audio.speech.text import clean
 from dataset_builders.open_audio.splits import assign
-from dataset_builders.open_audio.text import clean
 
 
 def test_queen_members(tmp_path):
@@ -39,19 +37,6 @@ def test_rcc_members(tmp_path):
     assert read_rcc(path, (".ogg",)) == {}
 
 
-@pytest.mark.parametrize(
-    ("names", "group"),
-    [
-        (("sounds/wolf-hit-1.ogg", "sounds/wolf-die-3.ogg", "sounds/wolf-growl-2.ogg"), "wolf"),
-        (("sound/soldiers/malehurt02.ogg", "sound/soldiers/maledeath07.ogg"), "soldiers/male"),
-        (("sound/aliens/taman/die1.ogg", "sound/aliens/taman/hurt3.ogg"), "aliens/taman"),
-        (("x/LRFactory_noise_01_LA.ogg", "x/LRFactory_noise_06_LA.ogg"), "factory_noise"),
-    ],
-)
-def test_takes_share_a_group(names, group):
-    assert {recording(name) for name in names} == {group}
-
-
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 200])
 def test_assign_keeps_room_and_repeats(count):
     weights = {f"group {number}": 1.0 + number % 3 for number in range(count)}
@@ -79,9 +64,3 @@ def test_assign_keeps_room_and_repeats(count):
 )
 def test_clean(printed, spoken):
     assert clean(printed) == spoken
-
-
-def test_midi_bytes():
-    data = midi(9, [[Note(0.0, 0.5, 60, 100)]], [0.0])
-    assert data[:14] == b"MThd" + bytes((0, 0, 0, 6, 0, 0, 0, 1, 1, 224))
-    assert data[22:] == bytes((0, 0xC0, 9, 0, 0x90, 60, 100, 0x83, 0x60, 0x80, 60, 0, 0, 0xFF, 0x2F, 0))

@@ -1,4 +1,4 @@
-"""Spoken lines with their transcripts, and who speaks them in which language."""
+"""Spoken lines of each package, with what is said, by whom, and in which language."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .clips import Clip
-from .formats import FormatError, read_queen
-from .packages import PackageStore
-from .pinned import PACKAGES
-from .splits import assign
+from ..formats import FormatError, read_queen
+from ..packages import PackageStore
+from ..splits import assign
 from .text import clean
 
 STAMP_LANGUAGES = ("ca", "es", "fr", "ro", "ru")
@@ -26,7 +24,11 @@ FISH_LANGUAGES = ("cs", "nl")
 
 @dataclass(frozen=True)
 class Line:
-    """One spoken line: sound file, transcript, language code, speaker, unit of its split."""
+    """One spoken line: sound file, transcript, language code, speaker, unit of its split.
+
+    `scene` is the part of the group that the line belongs to (a dialogue), `order` its place there;
+    `english` is a translation that came with it, `topic` what it is about.
+    """
 
     audio: Path | bytes
     text: str
@@ -35,52 +37,36 @@ class Line:
     group: str
     source: str
     name: str
-
-
-def asr_en(store: PackageStore) -> Iterator[Clip]:
-    """English: split by character of the game; the telephone prompts are for training only."""
-    for line, split in split_lines(queen_lines(store)):
-        yield _transcribed(line, split)
-    for line in asterisk_lines(store, "en"):
-        if not reserved(line):
-            yield _transcribed(line, "train")
-
-
-def asr_multi(store: PackageStore) -> Iterator[Clip]:
-    """Seven languages: stamps split by object in all languages at once, fish lines by level."""
-    for lines in (stamp_lines(store), fish_lines(store)):
-        for line, split in split_lines(lines):
-            yield _transcribed(line, split)
+    scene: str = ""
+    order: tuple[int, ...] = ()
+    english: str | None = None
+    topic: str = ""
 
 
 def split_lines(lines: Iterator[Line]) -> list[tuple[Line, str]]:
-    """Return each line with the split of its group.
+    """Return each line with its split and, as its group, what was not cut.
 
     All lines of a source go in at once, whatever a task keeps of them afterwards: the draw
     weighs groups against each other, and a recording must have one split in every task.
+    A training group of three scenes or more gives some to validation and test, so that there
+    are speakers whom all three splits know.
     """
     kept = list(lines)
     splits = assign(Counter(line.group for line in kept), seed=kept[0].source)
-    return [(line, splits[line.group]) for line in kept]
+    scenes: dict[str, Counter[str]] = {}
+    for line in kept:
+        if line.scene and splits[line.group] == "train":
+            scenes.setdefault(line.group, Counter())[line.scene] += 1
+    for group, weights in scenes.items():
+        splits |= assign(weights, seed=group, validation=0.1, test=0.15)
+    return [
+        (replace(line, group=line.scene or line.group), splits.get(line.scene) or splits[line.group]) for line in kept
+    ]
 
 
 def reserved(line: Line) -> bool:
-    """Whether a telephone prompt is kept out of transcription, to test language ID on."""
-    return zlib.crc32(line.name.encode()) % 4 == 0 and "/" not in line.name
-
-
-def _transcribed(line: Line, split: str) -> Clip:
-    return Clip(
-        parts=(line.audio,),
-        answer=line.text,
-        split=split,
-        group=line.group,
-        source=line.source,
-        license=PACKAGES[line.source].license,
-        name=line.name,
-        domain="speech",
-        language=line.language,
-    )
+    """Whether a telephone prompt is kept out of transcription, to test other tasks on."""
+    return zlib.crc32(line.name.encode()) % 4 == 0 or line.name.startswith("letters/")
 
 
 def queen_lines(store: PackageStore) -> Iterator[Line]:
@@ -94,7 +80,8 @@ def queen_lines(store: PackageStore) -> Iterator[Line]:
     files = read_queen(path)
     for name in sorted(files):
         if name.endswith(".DOG"):
-            character = name.removesuffix(".DOG").rstrip("0123456789")
+            scene = name.removesuffix(".DOG")
+            character = scene.rstrip("0123456789")
             for who, recording, text in _dialogue(files[name]):
                 spoken = clean(text)
                 if spoken and f"{recording}.SB" in files:
@@ -106,6 +93,8 @@ def queen_lines(store: PackageStore) -> Iterator[Line]:
                         group=f"amazon-queen/{character}",
                         source=package,
                         name=recording,
+                        scene=f"amazon-queen/{character}/{scene}",
+                        order=(int(recording[-6:-2], 16), "JP".index(who), int(recording[-1], 16)),
                     )
 
 
@@ -160,9 +149,13 @@ def asterisk_lines(store: PackageStore, language: str) -> Iterator[Line]:
 
 
 def stamp_lines(store: PackageStore) -> Iterator[Line]:
-    """Names of Tux Paint stamps, one volunteer a language; the group is what the stamp shows."""
+    """Names of Tux Paint stamps, one volunteer a language; the group is what the stamp shows.
+
+    Several stamps may share a recording, which counts once.
+    """
     package = "tuxpaint-stamps-default"
     root = store.folder(package) / "usr/share/tuxpaint/stamps"
+    heard: set[bytes] = set()
     for script in sorted(root.rglob("*.txt")):
         english, *translations = script.read_text("utf-8", errors="replace").splitlines() or [""]
         texts = dict(line.split(".utf8=", 1) for line in translations if ".utf8=" in line)
@@ -170,7 +163,8 @@ def stamp_lines(store: PackageStore) -> Iterator[Line]:
             path = script.with_name(f"{script.stem}_desc_{language}.ogg")
             text = texts.get(language, "")
             spoken = None if "(" in text else clean(text)  # asides are spoken by some only
-            if spoken and path.is_file() and not path.is_symlink():
+            if spoken and path.is_file() and (recording := path.read_bytes()) not in heard:
+                heard.add(recording)
                 yield Line(
                     audio=path,
                     text=spoken,
@@ -179,11 +173,13 @@ def stamp_lines(store: PackageStore) -> Iterator[Line]:
                     group=f"tuxpaint/{english.strip().lower()}",
                     source=package,
                     name=str(path.relative_to(root)),
+                    english=None if "(" in english else clean(english),
+                    topic=path.relative_to(root).parts[0],
                 )
 
 
 _SAID = re.compile(
-    r'dialogId\("(?P<id>[^"]+)",\s*"font_(?P<speaker>\w+)",\s*"(?:[^"\\]|\\.)*"\)\s*'
+    r'dialogId\("(?P<id>[^"]+)",\s*"font_(?P<speaker>\w+)",\s*"(?P<english>(?:[^"\\]|\\.)*)"\)\s*'
     r'dialogStr\("(?P<text>(?:[^"\\]|\\.)*)"\)'
 )
 
@@ -194,27 +190,54 @@ def fish_lines(store: PackageStore) -> Iterator[Line]:
     scripts = store.folder("fillets-ng-data") / game / "script"
     for language in FISH_LANGUAGES:
         package = f"fillets-ng-data-{language}"
-        said = {}
+        said: dict[str, re.Match[str]] = {}
         for script in sorted(scripts.rglob(f"dialogs_{language}.lua")):
             for match in _SAID.finditer(script.read_text("utf-8")):
-                said.setdefault(match["id"], (match["speaker"], match["text"]))
+                said.setdefault(match["id"], match)
         if not said:
             raise FormatError(f"{scripts} holds no dialogs_{language}.lua with spoken lines")
+        places = {name: place for place, name in enumerate(said)}
         heard = set()
         for path in sorted((store.folder(package) / game / "sound").glob(f"*/{language}/*.ogg")):
             if path.stem not in said or path.stem in heard:
                 continue
             heard.add(path.stem)
-            speaker, text = said[path.stem]
-            spoken = clean(text.replace('\\"', '"'))
+            spoken, english = (clean(said[path.stem][key].replace('\\"', '"')) for key in ("text", "english"))
             level = path.parent.parent.name
             if spoken:
                 yield Line(
                     audio=path,
                     text=spoken,
                     language=language,
-                    speaker=f"fillets-{language}/{speaker}",
+                    speaker=f"fillets-{language}/{said[path.stem]['speaker']}",
                     group=f"fillets/{level}",
                     source=package,
                     name=f"{level}/{path.name}",
+                    order=(places[path.stem],),
+                    english=english,
                 )
+
+
+SENTENCES_A_BLOCK = 20
+
+_SENTENCE = re.compile(r'\( (?P<name>ru_\d+) "(?P<text>[^"]*)" \)')
+
+
+def reader_lines(store: PackageStore) -> Iterator[Line]:
+    """One Russian reader; the sentences follow each other in stories, so the unit is a block of them."""
+    package = "festvox-ru"
+    voice = store.folder(package) / "usr/share/festival/voices/russian/msu_ru_nsh_clunits"
+    said = _SENTENCE.findall((voice / "etc/txt.done.data").read_text("utf-8"))
+    for number, (name, text) in enumerate(said):
+        spoken = clean(text.replace("+", ""))  # a plus marks the stress
+        if spoken and (voice / f"wav/{name}.wav").is_file():
+            yield Line(
+                audio=voice / f"wav/{name}.wav",
+                text=spoken,
+                language="ru",
+                speaker="festvox-ru/reader",
+                group=f"festvox-ru/block-{number // SENTENCES_A_BLOCK:02d}",
+                source=package,
+                name=name,
+                order=(number,),
+            )

@@ -1,0 +1,1 @@
+"""Speech: what is said, by whom, in which language."""
