@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from dataset_builders.instructions import cast
-from modeling_uniwhisper import UniWhisperProcessor, load_audio
+from dataset_builders.loading import decode
+from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
 
@@ -27,7 +28,7 @@ class Collator:
 
     def __call__(self, rows: list[dict]) -> dict:
         rng = np.random.default_rng(rows[0].get("seed", 0))
-        audio = [load_audio(row["audio"]["bytes"]) for row in rows]
+        audio = [decode(row["audio"]["bytes"]) for row in rows]
         rate, tail = max(self.rates, key=self.rates.get), 0.0
         if self.train:
             shares = np.array(list(self.rates.values()))

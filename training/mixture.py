@@ -3,9 +3,9 @@
 import numpy as np
 from torch.utils.data import Dataset
 
-from .config import Recipe
+from dataset_builders.loading import batch_like_sizes
 
-BATCHES_SORTED_TOGETHER = 16
+from .config import Recipe
 
 
 class Mixture(Dataset):
@@ -30,7 +30,7 @@ class Mixture(Dataset):
             order = np.concatenate([rng.permutation(len(task)) for _ in range(rounds)] or [np.empty(0, int)])
             rows[places] = order[: len(places)]
             seconds[places] = np.asarray(task["duration"])[rows[places]]
-        order = _batch_like_lengths(seconds, batch, rng)
+        order = np.concatenate(batch_like_sizes(seconds, batch, rng))
         self.order = list(zip(drawn[order].tolist(), rows[order].tolist(), order.tolist()))
 
     def __len__(self) -> int:
@@ -39,18 +39,6 @@ class Mixture(Dataset):
     def __getitem__(self, index: int) -> dict:
         task, row, seed = self.order[index]
         return {**self.tasks[task][row], "labels": self.labels[task], "seed": seed}
-
-
-def _batch_like_lengths(seconds: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """A permutation whose consecutive `batch` items have like lengths; batches come in random order."""
-    span = batch * BATCHES_SORTED_TOGETHER
-    batches = []
-    for start in range(0, len(seconds), span):
-        part = np.arange(start, min(start + span, len(seconds)))
-        part = part[np.argsort(seconds[part], kind="stable")]
-        cut = [part[i : i + batch] for i in range(0, len(part), batch)]
-        batches += [cut[i] for i in rng.permutation(len(cut))]
-    return np.concatenate(batches)
 
 
 def load_tasks(recipe: Recipe, split: str) -> dict[str, "Dataset"]:

@@ -24,32 +24,44 @@ class CardError(ValueError):
 
 
 def write_card(data: Path, folder: Path = FOLDER) -> Path:
-    """Write `README.md` and `pictures/` of the corpus built in `data` into `folder`.
+    """Write `README.md`, its pictures and `results/statistics.json` of the corpus built in `data`.
 
     Raises:
         CardError: a config is not built, or not whole.
     """
     manifests = read_manifests(data)
-    results = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((FOLDER / "results").glob("*.json"))}
     draw(manifests, data, folder / "pictures")
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / "results/statistics.json").write_text(json.dumps(manifests, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path = folder / "README.md"
+    path.write_text(render(read_results(folder)), "utf-8")
+    return path
+
+
+def read_results(folder: Path = FOLDER) -> dict[str, Any]:
+    """Return what lies in `results/`, by name."""
+    return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((folder / "results").glob("*.json"))}
+
+
+def render(results: dict[str, Any]) -> str:
+    """Return the card's text from statistics, checks, transcripts and loading benchmark."""
+    manifests, checks = results["statistics"], results["checks"]
     card = DatasetCard.from_template(
         _metadata(manifests),
         template_path=str(FOLDER / "card_template.md"),
         tasks=_tasks(manifests),
         sources=_sources(manifests),
-        shortcuts=_shortcuts(results["checks"]["baselines"]),
+        shortcuts=_shortcuts(checks["baselines"]),
         transcripts=_transcripts(results["transcripts"]["sets"]),
+        loading=_loading(results["loading"]["configs"]),
         number_of_tasks=len(manifests),
-        hours=f"{sum(_hours(manifest) for manifest in manifests.values()):.1f}",
-        distinct_hours=f"{results['checks']['distinct_hours']:.1f}",
+        hours=f"{sum(map(_hours, manifests.values())):.1f}",
+        distinct_hours=f"{checks['distinct_hours']:.1f}",
         clips=sum(held["clips"] for manifest in manifests.values() for held in manifest["splits"].values()),
-        distinct_clips=results["checks"]["distinct_clips"],
-        shared=results["checks"]["shared_across_splits"]["pairs"],
-        loading=results.get("loading"),
+        distinct_clips=checks["distinct_clips"],
+        shared=checks["shared_across_splits"]["pairs"],
     )
-    path = folder / "README.md"
-    path.write_text(str(card).rstrip() + "\n", "utf-8")
-    return path
+    return str(card).rstrip() + "\n"
 
 
 def read_manifests(data: Path) -> dict[str, Manifest]:
@@ -141,6 +153,21 @@ def _transcripts(sets: dict[str, dict[str, Any]]) -> str:
         for name, scores in sets.items()
     ]
     return _table(("package, language", "clips", "CER", "WER", "proven"), rows)
+
+
+def _loading(configs: list[dict[str, Any]]) -> str:
+    rows = [
+        (
+            f"`{config['config']}`",
+            arm.replace("_", " "),
+            f"{measured['times_real_time']['median']:,.0f}",
+            f"{measured['times_real_time_per_worker']:,}",
+            f"{measured['speedup']['median']:.1f}",
+        )
+        for config in configs
+        for arm, measured in config["arms"].items()
+    ]
+    return _table(("config", "path", "times real time", "of each worker", "against `datasets`"), rows)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

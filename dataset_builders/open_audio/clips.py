@@ -112,7 +112,8 @@ def decode(part: Part, start: float | None = None, end: float | None = None) -> 
     if isinstance(part, np.ndarray):
         return part.astype(np.float32)
     if isinstance(part, Path) and part.suffix == ".g722":
-        return _decode_g722(part)
+        stretch = slice(int((start or 0.0) * SAMPLE_RATE), None if end is None else int(end * SAMPLE_RATE))
+        return _decode_g722(part)[stretch]
     try:
         with soundfile.SoundFile(io.BytesIO(part) if isinstance(part, bytes) else part) as file:
             rate = file.samplerate

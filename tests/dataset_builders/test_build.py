@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 
 from dataset_builders.open_audio import __main__ as command
 from dataset_builders.open_audio import build as building
+from dataset_builders.open_audio import packages
 from dataset_builders.open_audio.build import BuildError
 from dataset_builders.open_audio.clips import SAMPLE_RATE
 from dataset_builders.open_audio.configs import TaskConfig
 from dataset_builders.open_audio.packages import PackageError, PackageStore
+from dataset_builders.open_audio.pinned import Package
 
 from .conftest import LABELS, clip, tone
 
@@ -180,3 +182,37 @@ def test_command_builds_the_rest_and_names_what_failed(monkeypatch, corpus, tmp_
     assert "error: full was not built: [Errno 28] No space left on device" in done.output
     assert (tmp_path / "drum_class/manifest.json").is_file()
     assert not (tmp_path / "full").exists()
+
+
+def test_only_a_package_builds_what_can_be_made_of_it(monkeypatch, corpus, tmp_path):
+    def whole(store):
+        store.folder("tones-data")
+        return iter(corpus)
+
+    def partly(store):
+        list(store.folders(["tones-data", "noise-data"]))
+        return iter(corpus)
+
+    def none(store):
+        store.folder("noise-data")
+        return iter(corpus)
+
+    unpacked = {
+        name: Package("1.0", f"{number}" * 64, "CC0") for number, name in enumerate(("tones-data", "noise-data"))
+    }
+    for name, package in unpacked.items():
+        (tmp_path / "unpacked" / f"{name}-{package.sha256[:12]}").mkdir(parents=True)
+    configs = {task.__name__: TaskConfig(task, "", LABELS) for task in (whole, partly, none)}
+    monkeypatch.setattr(packages, "PACKAGES", unpacked)
+    monkeypatch.setattr(command, "PACKAGES", unpacked)
+    for module in (building, command):
+        monkeypatch.setattr(module, "CONFIGS", configs)
+    monkeypatch.setattr(building, "cast", lambda task, answer, *_: ("What is it?", answer, None))
+    arguments = ["build", "--only", "tones", "--out", str(tmp_path / "out"), "--debs", str(tmp_path)]
+    done = CliRunner().invoke(command.app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "not made of tones-data alone: none" in done.output
+    assert "partly is not whole, it lacks: noise-data" in done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if path.name[0] != ".") == ["partly", "whole"]
+    CliRunner().invoke(command.app, [*arguments[:1], *arguments[3:]])
+    assert json.loads((tmp_path / "out/partly/manifest.json").read_text())["missing"] == {}

@@ -57,7 +57,7 @@ def _parts(lines: list[Line]) -> Iterator[list[Line]]:
             part, length = [], 0.0
         part.append(line)
         length += seconds
-    if length >= SECONDS[0]:
+    if length - len(part) * (PAUSE[1] - PAUSE[0]) >= SECONDS[0]:
         yield part
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -113,6 +114,8 @@ def spoken_phrase(store: PackageStore) -> Iterator[Clip]:
                 yield _word(path, phrase, split, f"hedgewars/{voice}", package, f"{voice}/{path.name}", "en")
 
 
+SYLLABLE_LICENSES = {"3.ogg": "GPL-3 or LGPL-3: Edward Der-Hua Liu", "5.ogg": "CC-BY-3.0: ChionMeilin with Chu Lo"}
+
 TONES = {"": "first tone", "2": "second tone", "3": "third tone", "4": "fourth tone"}
 
 
@@ -128,7 +131,8 @@ def mandarin_tone(store: PackageStore) -> Iterator[Clip]:
         path = root / syllable / recording
         if tone and path.is_file():
             group = f"gcin-voice/{'train' if recording == '3.ogg' else syllable}"
-            yield _word(path, tone, splits[syllable], group, package, f"{syllable}/{recording}", "zh")
+            clip = _word(path, tone, splits[syllable], group, package, f"{syllable}/{recording}", "zh")
+            yield replace(clip, license=SYLLABLE_LICENSES[recording])
 
 
 TOPICS = {
