@@ -15,7 +15,10 @@ from typing import Any
 import datasets.inspect
 import datasets.load
 
-BUILDERS: dict[str, str] = {"open_audio": "dataset_builders.open_audio.builder"}
+BUILDERS: dict[str, str] = {
+    "open_audio": "dataset_builders.open_audio.builder",
+    "probe_suite": "dataset_builders.probe_suite.builder",
+}
 """Dataset name to the module that holds its builder class and `fingerprint_files()`: the files
 besides itself that decide what a load gives."""
 

@@ -34,8 +34,7 @@ class Collator:
             shares = np.array(list(self.rates.values()))
             rate = float(rng.choice(list(self.rates), p=shares / shares.sum()))
             tail = float(rng.choice([0.0, rng.uniform(0.0, 2.0)]))
-            casts = [cast(row["task"], row["answer"], row["labels"], random.Random(row["seed"])) for row in rows]
-            rows = [{**row, "instruction": instruction} for row, (instruction, _, _) in zip(rows, casts)]
+            rows = [recast(row) for row in rows]
             audio = [augment(clip, np.random.default_rng(row["seed"])) for clip, row in zip(audio, rows)]
         prompts = [self.prompt(row["instruction"]) for row in rows]
         end = self.processor.tokenizer.eos_token
@@ -62,6 +61,13 @@ class Collator:
         return self.processor.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False
         )
+
+
+def recast(row: dict) -> dict:
+    """`row` asked afresh, as its `seed` draws; the stored answer may be to a yes-or-no question."""
+    right = row["label"] or row["answer"]
+    instruction, answer, _ = cast(row["task"], right, row["labels"], random.Random(row["seed"]))
+    return {**row, "instruction": instruction, "answer": answer}
 
 
 def augment(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -7,13 +7,14 @@ import json
 import random
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
@@ -40,6 +41,15 @@ class BuildError(ValueError):
     """A config that is unknown or came out without one of its splits."""
 
 
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a dataset, the version of its build, and the row made of a clip's numbered piece."""
+
+    features: datasets.Features
+    version: datasets.Version
+    row: Callable[[str, TaskConfig, Clip, int, Piece], dict[str, Any]]
+
+
 @dataclass
 class Statistics:
     """What a split holds: how many clips, seconds of each, and clips by group, label, licence..."""
@@ -51,7 +61,7 @@ class Statistics:
         """Count one row."""
         self.seconds.append(row["duration"])
         for column, counter in self.counts.items():
-            counter[row[column] or ""] += 1
+            counter[row.get(column) or ""] += 1
 
     def summary(self) -> dict[str, Any]:
         """Return numbers for the manifest, the largest label's share among them."""
@@ -84,27 +94,34 @@ def build(name: str, store: PackageStore, out: Path) -> dict[str, Any]:
         BuildError: `name` is no config, a split came out empty, or a group is in two splits.
         PackageError: a package that the task cannot do without is missing or not the pinned one.
     """
-    if name not in CONFIGS:
-        raise BuildError(f"config {name!r} is not one of {', '.join(CONFIGS)}")
+    return build_config(name, CONFIGS, Schema(FEATURES, VERSION, _row), store, out)
+
+
+def build_config(
+    name: str, configs: Mapping[str, TaskConfig], schema: Schema, store: PackageStore, out: Path
+) -> dict[str, Any]:
+    """Do what `build` does, for any dataset."""
+    if name not in configs:
+        raise BuildError(f"config {name!r} is not one of {', '.join(configs)}")
     store, target = PackageStore(store.debs, store.only), out / name
-    built = read_manifest(target)
+    built = read_manifest(target, schema.version)
     if built and not any(True for _ in store.folders(built["missing"])):
         return built
     partial = out / f".{name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    manifest = _write(name, CONFIGS[name], store, partial)
+    manifest = _write(name, configs[name], schema, store, partial)
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), "utf-8")
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     return manifest
 
 
-def _write(name: str, config: TaskConfig, store: PackageStore, folder: Path) -> dict[str, Any]:
+def _write(name: str, config: TaskConfig, schema: Schema, store: PackageStore, folder: Path) -> dict[str, Any]:
     clips = list(config.clips(store))
     random.Random(name).shuffle(clips)
     statistics = {split: Statistics() for split in SPLITS}
-    writers = {split: _ShardWriter(folder, split) for split in SPLITS}
+    writers = {split: _ShardWriter(folder, split, schema.features.arrow_schema) for split in SPLITS}
     dropped: Counter[str] = Counter()
     heard: set[bytes] = set()
     for clip, pieces in track(_encoded(clips), description=name, total=len(clips)):
@@ -120,7 +137,7 @@ def _write(name: str, config: TaskConfig, store: PackageStore, folder: Path) -> 
                 dropped["over the cap of its label"] += 1
             else:
                 heard.add(digest)
-                row = _row(name, config, clip, number, piece)
+                row = schema.row(name, config, clip, number, piece)
                 of_split.add(row)
                 writers[clip.split].write(row)
     for writer in writers.values():
@@ -128,7 +145,7 @@ def _write(name: str, config: TaskConfig, store: PackageStore, folder: Path) -> 
     _check(name, statistics)
     return {
         "config": name,
-        "version": str(VERSION),
+        "version": str(schema.version),
         "splits": {split: statistics[split].summary() for split in SPLITS},
         "dropped": dict(dropped.most_common()),
         "missing": store.missing,
@@ -184,8 +201,8 @@ def _check(name: str, statistics: dict[str, Statistics]) -> None:
 class _ShardWriter:
     """Writes rows of a split to `split-00000.parquet` and on, in small row groups."""
 
-    def __init__(self, folder: Path, split: str) -> None:
-        self._folder, self._split = folder, split
+    def __init__(self, folder: Path, split: str, schema: pa.Schema) -> None:
+        self._folder, self._split, self._schema = folder, split, schema
         self._rows: list[dict[str, Any]] = []
         self._writer: parquet.ParquetWriter | None = None
         self._shards = self._bytes = self._waiting = 0
@@ -210,7 +227,7 @@ class _ShardWriter:
             return
         if self._writer is None:
             path = self._folder / f"{self._split}-{self._shards:05d}.parquet"
-            self._writer = parquet.ParquetWriter(path, FEATURES.arrow_schema)
+            self._writer = parquet.ParquetWriter(path, self._schema)
             self._shards += 1
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=FEATURES.arrow_schema))
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows, self._waiting = [], 0

@@ -57,11 +57,11 @@ def data_folder() -> Path:
     return Path(chosen) if chosen else cache_home() / "open_audio"
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return what `folder` was built from and holds, or `None` if this version did not build it."""
+def read_manifest(folder: Path, version: datasets.Version = VERSION) -> dict[str, Any] | None:
+    """Return what `folder` was built from and holds, or `None` if this `version` did not build it."""
     path = folder / MANIFEST
     manifest = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return manifest if manifest.get("version") == str(VERSION) else None
+    return manifest if manifest.get("version") == str(version) else None
 
 
 def fingerprint_files() -> list[Path]:
@@ -73,25 +73,32 @@ class OpenAudio(datasets.ArrowBasedBuilder):
     """The tasks of `CONFIGS`, each read from its folder of Parquet shards."""
 
     VERSION = VERSION
+    FEATURES: ClassVar[datasets.Features] = FEATURES
     BUILDER_CONFIGS: ClassVar[list[datasets.BuilderConfig]] = [
         datasets.BuilderConfig(name=name, version=VERSION, description=config.description)
         for name, config in CONFIGS.items()
     ]
 
+    @staticmethod
+    def data_folder() -> Path:
+        """Return where the configs lie."""
+        return data_folder()
+
     def _info(self) -> datasets.DatasetInfo:
-        return datasets.DatasetInfo(description=self.config.description, features=FEATURES)
+        return datasets.DatasetInfo(description=self.config.description, features=self.FEATURES)
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
-        folder = data_folder() / self.config.name
-        manifest = read_manifest(folder)
+        folder = self.data_folder() / self.config.name
+        manifest = read_manifest(folder, self.VERSION)
+        name = f"{self.dataset_name}/{self.config.name}"
         if manifest is None:
             raise NotBuiltError(
-                f"open_audio/{self.config.name} is not built in {folder.parent}; build it with "
-                f"python -m dataset_builders.open_audio build --only {self.config.name}"
+                f"{name} is not built in {folder.parent}; build it with "
+                f"python -m dataset_builders.{self.dataset_name} build --only {self.config.name}"
             )
         if manifest["missing"]:
-            names = ", ".join(manifest["missing"])
-            warnings.warn(f"open_audio/{self.config.name} was built without {names}", stacklevel=2)
+            missing = ", ".join(manifest["missing"])
+            warnings.warn(f"{name} was built without {missing}", stacklevel=2)
         shards = {split: sorted(map(str, folder.glob(f"{split}-*.parquet"))) for split in SPLITS}
         return [datasets.SplitGenerator(name=split, gen_kwargs={"files": files}) for split, files in shards.items()]
 

@@ -28,10 +28,11 @@ HITS, SHORT = 2, 60
 """Two clips are compared where this many of their words agree at one shift; one word is enough if
 the shorter clip has fewer than `SHORT` telling frames."""
 
-FRAMES = 24
-"""Two stretches are compared if they share this many telling frames (0.4 s) or all of the shorter clip's."""
+FRAMES, FEWEST = 24, 12
+"""Two stretches are compared if they share this many telling frames (0.4 s) or all of the shorter
+clip's, which must have `FEWEST` (0.2 s)."""
 
-BIT_ERRORS = 0.18
+BIT_ERRORS = 0.17
 """Two stretches are the same recording if fewer of their bits differ; unrelated ones differ in half."""
 
 _BITS = np.uint64(1) << np.arange(32, dtype=np.uint64)
@@ -47,8 +48,7 @@ class Fingerprint:
 
 def fingerprint(samples: np.ndarray) -> Fingerprint:
     """Return the fingerprint of `(samples,)` mono audio at 16 kHz."""
-    if len(samples) < WINDOW + 2 * HOP:
-        samples = np.pad(samples, (0, WINDOW + 2 * HOP - len(samples)))
+    samples = np.pad(samples, WINDOW // 2)
     _, _, spectrum = signal.stft(
         samples.astype(np.float32), nperseg=WINDOW, noverlap=WINDOW - HOP, boundary=None, padded=False
     )
@@ -110,7 +110,7 @@ def _compare(one: Fingerprint, other: Fingerprint, shift: int) -> tuple[int, flo
     here, there = slice(begin, end), slice(begin + shift, end + shift)
     telling = one.telling[here] & other.telling[there]
     count = int(telling.sum())
-    if count < min(FRAMES, one.telling.sum(), other.telling.sum()):
+    if count < max(FEWEST, min(FRAMES, one.telling.sum(), other.telling.sum())):
         return count, 1.0
     different = np.bitwise_count(one.words[here][telling] ^ other.words[there][telling])
     return count, float(different.mean() / 32)

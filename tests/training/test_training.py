@@ -109,6 +109,21 @@ def test_training_batches_vary_and_repeat_by_seed(tiny_processor, tasks):
     assert len({tiny_processor.decode(batch["input_ids"][0]) for batch in batches}) > 3
 
 
+def test_a_yes_or_no_question_is_asked_afresh_with_its_own_answer(tiny_processor, tasks):
+    row = tasks["drum_class"][1] | {"labels": DRUMS, "instruction": "Is this drum a kick?", "answer": "no"}
+    collator, answers = Collator(tiny_processor, RATES), set()
+    for seed in range(60):
+        batch = collator([row | {"seed": seed}])
+        prompt = tiny_processor.decode(batch["input_ids"][0])
+        learned = tiny_processor.decode(batch["labels"][0][batch["labels"][0] != -100]).removesuffix("<|im_end|>")
+        answers.add(learned)
+        if learned in ("yes", "no"):
+            assert ("Is this drum a snare?" in prompt) == (learned == "yes")
+        else:
+            assert learned == row["label"] == "snare"
+    assert answers == {"yes", "no", "snare"}
+
+
 def test_augmentation_stays_in_range(make_audio):
     clip = make_audio(0.5)
     for seed in range(20):

@@ -73,7 +73,7 @@ def chord(store: PackageStore) -> Iterator[Clip]:
             ]
             sounds = render(soundfont, [passage for _, passage in drawn])
             for number, ((quality, passage), samples) in enumerate(zip(drawn, sounds, strict=True)):
-                yield _clip(samples, quality, split, package, passage.program, f"chord-{number:04d}")
+                yield rendered(samples, quality, split, package, passage.program, f"chord-{number:04d}")
     yield from _strums(store)
 
 
@@ -89,7 +89,7 @@ def pitch(store: PackageStore) -> Iterator[Clip]:
             ]
             for passage, samples in zip(passages, render(soundfont, passages), strict=True):
                 key = passage.notes[0].key
-                yield _clip(samples, PITCHES[key % 12], split, package, passage.program, f"key-{key}")
+                yield rendered(samples, PITCHES[key % 12], split, package, passage.program, f"key-{key}")
 
 
 def _chord(rng: random.Random, program: int, intervals: Sequence[int]) -> Passage:
@@ -103,7 +103,8 @@ def _chord(rng: random.Random, program: int, intervals: Sequence[int]) -> Passag
     return Passage(program, notes)
 
 
-def _clip(samples: np.ndarray, label: str, split: str, package: str, program: int, name: str) -> Clip:
+def rendered(samples: np.ndarray, label: str, split: str, package: str, program: int, name: str) -> Clip:
+    """Return what `program` of the SoundFont in `package` played as a clip."""
     return Clip(
         parts=(samples,),
         answer=label,

@@ -71,6 +71,9 @@ WHALLON = (
 )  # fmt: skip
 """Naev's untagged tracks that its copyright file says are by Nikola Whallon."""
 
+ELSEWHERE = ("colobot-common-sounds/Infinite", "supertux-data/battle_theme")
+"""Tracks that another game plays too, in another version: left out."""
+
 VERSIONS = {
     "ambient2_5": "ambient2",
     "airship_remix": "airship_2",
@@ -156,6 +159,7 @@ def _tracks(roots: tuple[tuple[str, Path], ...]) -> list[Track]:
         Track(path, package, *_about(package, path))
         for package, root in roots
         for path in sorted(root.glob(MUSIC[package]))
+        if f"{package}/{path.stem}" not in ELSEWHERE
     ]
     groups: dict[tuple[str, str], set[str]] = {}
     for track in found:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from ..clips import SAMPLE_RATE, Clip, Unusable, decode
+from ..clips import SAMPLE_RATE, Clip, Part, Unusable, decode
 from ..packages import PackageStore
 from ..splits import SPLITS
 from .names import GROUNDS
@@ -126,15 +126,24 @@ def sentence(kinds: Sequence[str], background: str | None) -> str:
 
 
 def _caption(happen: list[Clip], behind: Clip | None, split: str, number: int) -> Clip:
-    used = [*happen, behind] if behind else happen
-    return Clip(
-        parts=(partial(mix, happen, behind, seed=f"{split}/{number}"),),
+    return mixture(
+        [*happen, behind] if behind else happen,
+        partial(mix, happen, behind, seed=f"{split}/{number}"),
         answer=sentence([clip.answer for clip in happen], behind.answer if behind else None),
-        split=split,
+        name=f"{split}-{number:04d}",
+    )
+
+
+def mixture(used: Sequence[Clip], mixed: Part, answer: str, name: str) -> Clip:
+    """Return what was `mixed` of clips of one split as a clip that owes to all of them."""
+    return Clip(
+        parts=(mixed,),
+        answer=answer,
+        split=used[0].split,
         group=" + ".join(sorted({clip.group for clip in used})),
         source=" + ".join(sorted({clip.source for clip in used})),
         license=" + ".join(sorted({clip.license for clip in used})),
-        name=f"{split}-{number:04d}",
+        name=name,
         domain="sound",
     )
 
@@ -144,23 +153,27 @@ def mix(happen: Sequence[Clip], behind: Clip | None, seed: str) -> np.ndarray:
     rng = random.Random(seed)
     parts = []
     for clip in happen:
-        parts += [_event(clip), np.zeros(int(SAMPLE_RATE * rng.uniform(0.3, 0.8)), np.float32)]
+        parts += [event(clip), np.zeros(int(SAMPLE_RATE * rng.uniform(0.3, 0.8)), np.float32)]
     mixed = np.concatenate(parts)
     mixed = np.pad(mixed, (0, max(0, int(SAMPLE_RATE * SHORTEST) - len(mixed))))
     if behind:
-        bed = at_level(_sounding(decode(behind.parts[0])), BACKGROUND_LEVEL)
-        mixed = mixed + np.resize(bed, len(mixed))
+        mixed = mixed + background(behind, len(mixed))
     return mixed / max(1.0, float(np.abs(mixed).max()))
 
 
-def _event(clip: Clip) -> np.ndarray:
-    """Return the first seconds of what sounds in `clip`, faded out where they are cut."""
+def event(clip: Clip) -> np.ndarray:
+    """Return the first seconds of what sounds in `clip`, faded out where they are cut, at `EVENT_LEVEL`."""
     samples = _sounding(decode(clip.parts[0]))
     most, fade = int(SAMPLE_RATE * MOST_SECONDS), SAMPLE_RATE // 10
     if len(samples) > most:
         samples = samples[:most].copy()
         samples[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
     return at_level(samples, EVENT_LEVEL)
+
+
+def background(clip: Clip, length: int) -> np.ndarray:
+    """Return `length` samples of what sounds in `clip`, repeated if need be, at `BACKGROUND_LEVEL`."""
+    return np.resize(at_level(_sounding(decode(clip.parts[0])), BACKGROUND_LEVEL), length)
 
 
 def _sounding(samples: np.ndarray) -> np.ndarray:

@@ -73,4 +73,4 @@ def italian_prompts(store: PackageStore) -> Iterator[Heard]:
     """Telephone prompts by Paola Dal Zot, without their texts."""
     package = "asterisk-prompt-it-menardi-wav"
     root = store.folder(package) / "usr/share/asterisk/sounds/it_IT_f_Menardi"
-    yield from recordings(root, "**/*", "it", "asterisk/Menardi", package)
+    yield from recordings(root, "**/[!b]*", "it", "asterisk/Menardi", package)  # not the two beeps

@@ -1,0 +1,1 @@
+"""Twenty tasks that measure what an encoder knows of speech, sound and music."""
