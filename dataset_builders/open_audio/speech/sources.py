@@ -21,6 +21,9 @@ STAMP_LANGUAGES = ("ca", "es", "fr", "ro", "ru")
 
 FISH_LANGUAGES = ("cs", "nl")
 
+NO_LINES = ("beep", "beeperr", "second-time")
+"""Telephone prompts that are no speech, or another one's recording."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -140,7 +143,7 @@ def asterisk_lines(store: PackageStore, language: str) -> Iterator[Line]:
     speaker = root.name.rpartition("_")[2]
     for name in sorted(texts):
         path, spoken = root / f"{name.strip()}.g722", clean(texts[name])
-        if spoken and path.is_file() and not name.startswith("beep"):
+        if spoken and path.is_file() and name.strip() not in NO_LINES:
             yield Line(
                 audio=path,
                 text=spoken,
@@ -159,7 +162,7 @@ def stamp_lines(store: PackageStore) -> Iterator[Line]:
     """
     package = "tuxpaint-stamps-default"
     root = store.folder(package) / "usr/share/tuxpaint/stamps"
-    heard: set[tuple[str, str]] = set()
+    heard: set[object] = set()
     for script in sorted(root.rglob("*.txt")):
         english, *translations = script.read_text("utf-8", errors="replace").splitlines() or [""]
         texts = dict(line.split(".utf8=", 1) for line in translations if ".utf8=" in line)
@@ -167,8 +170,11 @@ def stamp_lines(store: PackageStore) -> Iterator[Line]:
             path = script.with_name(f"{script.stem}_desc_{language}.ogg")
             text = texts.get(language, "")
             spoken = None if "(" in text else clean(text)  # asides are spoken by some only
-            if spoken and path.is_file() and (language, spoken.lower()) not in heard:
-                heard.add((language, spoken.lower()))
+            if not spoken or not path.is_file():
+                continue
+            once = {(language, spoken.lower()), path.read_bytes()}
+            if heard.isdisjoint(once):
+                heard |= once
                 yield Line(
                     audio=path,
                     text=spoken,

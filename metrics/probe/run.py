@@ -1,0 +1,257 @@
+"""One encoder on one task: what its frozen features tell, at its last layer and at the layer that validation chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import datasets
+import numpy as np
+
+from dataset_builders.probe_suite.registry import ProbeTask, load_probe
+
+from .clusters import v_measures
+from .ctc import CTCConfig, one_minus_wer, train_ctc, word_errors
+from .embed import embed
+from .encoders import Encoder
+from .few_shot import few_shot
+from .frames import (
+    f1,
+    mean_average_precision,
+    outcomes,
+    segment_f1,
+    segment_means,
+    segment_targets,
+    weighted_average_precision,
+)
+from .heads import CLIP, FRAME, MULTILABEL, SEEDS, HeadConfig, choose_heads, choose_layer
+from .intervals import Estimate, estimate, mean
+from .labels import accuracy, classes_of, correct, targets
+from .neighbours import choose_neighbourhood, votes
+from .retrieval import (
+    Pairs,
+    ProjectionConfig,
+    bags,
+    centre,
+    choose_zero_training,
+    hits,
+    layer_of,
+    learn_projections,
+    pair,
+    recall,
+    standardise,
+    words,
+)
+
+SPLITS = ("train", "validation", "test")
+CTC_SEEDS = (0, 1)
+CTC_TRIAL = CTCConfig(steps=300)
+"""A short training on which the layer for transcription is chosen."""
+
+
+@dataclass
+class Scores:
+    """Scores by probe ("knn", "mlp") and layer ("last", "chosen"), and how the choices came out."""
+
+    scores: dict[str, Estimate] = field(default_factory=dict)
+    choices: dict[str, object] = field(default_factory=dict)
+    more: dict[str, float] = field(default_factory=dict)
+
+
+Features = dict[str, np.ndarray]
+"""By split, `(clips, layers, dim)`, or of one layer `(items, dim)`."""
+
+
+def probe(encoder: Encoder, task: ProbeTask, cache: Path) -> Scores:
+    """Embed the clips of `task` once and probe them.
+
+    Raises:
+        ValueError: the task's data are not on this machine.
+    """
+    rows = {split: load_probe(task, split) for split in SPLITS}
+    return PROBES[task.kind](encoder, task, rows, cache)
+
+
+def _pooled(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Features:
+    return {split: embed(encoder, rows[split], cache, description=f"{task.name} {split}").pooled for split in SPLITS}
+
+
+def _frames(
+    encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path, layer: int
+) -> dict[str, list[np.ndarray]]:
+    return {split: embed(encoder, rows[split], cache, layer, f"{task.name} {split}").frames for split in SPLITS}
+
+
+def _clip(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+    """Accuracy; also of 8 clips a class, and how well clusters agree with the labels."""
+    labels, pooled = {split: rows[split]["label"] for split in SPLITS}, _pooled(encoder, task, rows, cache)
+
+    def score(outputs: np.ndarray, truth: np.ndarray) -> Estimate:
+        right = np.stack([correct(truth, one) for one in outputs])
+        return estimate(lambda weights: mean(weights, right), rows["test"]["group"], task.name)
+
+    result = _labelled(pooled, labels, CLIP, accuracy, score)
+    layer = result.choices["mlp_layer"]
+    at_layer = {split: pooled[split][:, layer] for split in SPLITS}
+    drawn = few_shot((at_layer["train"], labels["train"]), at_layer["test"])
+    truth = np.array(labels["test"])
+    result.more["eight_shot"] = float(np.mean([np.array(predicted) == truth for predicted in drawn]))
+    result.more["v_measure"] = float(np.mean(v_measures(at_layer["test"], labels["test"], centred=True)))
+    return result
+
+
+def _multilabel(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+    """Mean average precision over classes."""
+    labels = {split: rows[split]["labels"] for split in SPLITS}
+
+    def score(outputs: np.ndarray, truth: np.ndarray) -> Estimate:
+        statistic = partial(weighted_average_precision, truth=truth, outputs=outputs)
+        return estimate(statistic, rows["test"]["group"], task.name)
+
+    return _labelled(_pooled(encoder, task, rows, cache), labels, MULTILABEL, mean_average_precision, score)
+
+
+def _labelled(
+    pooled: Features,
+    labels: dict[str, list],
+    configs: tuple[HeadConfig, ...],
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    score: Callable[[np.ndarray, np.ndarray], Estimate],
+) -> Scores:
+    """Neighbours and heads on clips; `score(outputs, truth)` takes outputs `(seeds, clips, classes)`."""
+    classes = classes_of(labels["train"])
+    truth = {split: targets(labels[split], classes) for split in SPLITS}
+    parts = [(pooled[split], truth[split]) for split in SPLITS]
+    train, validation, test = parts
+    chosen, last = choose_neighbourhood(train, validation, metric), pooled["train"].shape[1] - 1
+    layer, _ = choose_layer(train, validation, metric)
+    result = Scores(choices={"knn_layer": chosen.layer, "knn_centred": chosen.centred, "mlp_layer": layer})
+    for name, at, centred in (
+        ("knn_last", last, False),
+        ("knn_last_centred", last, True),
+        ("knn_chosen", chosen.layer, chosen.centred),
+    ):
+        voted = votes(train[0][:, at], train[1], test[0][:, at], centred=centred)
+        result.scores[name] = score(voted[None], test[1])
+    for name, at in (("mlp_last", last), ("mlp_chosen", layer)):
+        heads = choose_heads(*((features[:, at], wanted) for features, wanted in parts[:2]), configs, metric)
+        result.scores[name] = score(heads.outputs(test[0][:, at]), test[1])
+        result.choices[name] = {"hidden": heads.config.hidden, "epochs": heads.epochs}
+    return result
+
+
+def _frame(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+    """F1 of segments. The layer is chosen on whole clips: which events they hold at all."""
+    heard = {split: [sorted({e["label"] for e in events}) for events in rows[split]["events"]] for split in SPLITS}
+    classes = classes_of(heard["train"])
+    pooled = _pooled(encoder, task, rows, cache)
+    clips = [(pooled[split], targets(heard[split], classes)) for split in SPLITS]
+    layer, _ = choose_layer(*clips[:2], mean_average_precision)
+    result = Scores(choices={"layer": layer})
+    groups = rows["test"]["group"]
+    for name, at in {"last": encoder.layers - 1, "chosen": layer}.items():
+        frames = _frames(encoder, task, rows, cache, at)
+        features, truth, of_clips = zip(
+            *(_segments(frames[split], rows[split], encoder, task, classes) for split in SPLITS)
+        )
+
+        def score(outputs: np.ndarray, truth: np.ndarray = truth[2], of_clip: list[int] = of_clips[2]) -> Estimate:
+            counts = np.stack([outcomes(truth, one, of_clip) for one in outputs])
+            return estimate(lambda weights: f1(weights, counts), groups, task.name)
+
+        best = choose_neighbourhood(
+            (features[0][:, None], truth[0]), (features[1][:, None], truth[1]), lambda t, o: segment_f1(t, o - 0.5)
+        )
+        voted = votes(features[0], truth[0], features[2], centred=best.centred)
+        result.scores[f"knn_{name}"] = score(voted[None] - 0.5)
+        heads = choose_heads((features[0], truth[0]), (features[1], truth[1]), FRAME, segment_f1)
+        result.scores[f"mlp_{name}"] = score(heads.outputs(features[2]))
+    return result
+
+
+def _segments(
+    frames: list[np.ndarray], rows: datasets.Dataset, encoder: Encoder, task: ProbeTask, classes: list[str]
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Features and targets of all segments, and which clip each is of."""
+    features, truth, of_clip = [], [], []
+    for number, (clip, duration, events) in enumerate(zip(frames, rows["duration"], rows["events"])):
+        features.append(segment_means(clip, encoder.frame_seconds, duration, task.segment))
+        truth.append(segment_targets(events, duration, task.segment, classes))
+        of_clip += [number] * len(features[-1])
+    return np.concatenate(features), np.concatenate(truth), of_clip
+
+
+def _retrieval(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+    """Recall at 1, both directions: by cosine where both sides are audio, and by learned projections."""
+    pooled = _pooled(encoder, task, rows, cache)
+    if "side" in rows["train"].column_names:
+        paired = {split: pair(rows[split]["key"], rows[split]["side"]) for split in SPLITS}
+        sides = {s: Pairs(pooled[s][a], pooled[s][b], keys) for s, (a, b, keys) in paired.items()}
+        zero = choose_zero_training(sides["train"], sides["validation"])
+        chosen, shared = zero.layer, True
+    else:
+        vocabulary = words(rows["train"]["text"])
+        sides = {s: Pairs(pooled[s], bags(rows[s]["text"], vocabulary), list(rows[s]["key"])) for s in SPLITS}
+        zero, shared = None, False
+        trials = [_projected(sides, layer, shared, seeds=(0,)) for layer in range(encoder.layers)]
+        chosen = max(reversed(range(encoder.layers)), key=lambda layer: trials[layer][1])
+    result, last = Scores(choices={"layer": chosen}), encoder.layers - 1
+
+    def score(found: np.ndarray) -> Estimate:
+        return estimate(lambda weights: mean(weights, found), sides["test"].keys, task.name)
+
+    for name, layer in {"last": last, "chosen": chosen}.items():
+        if zero:
+            at = {split: layer_of(sides[split], layer) for split in SPLITS}
+            test = centre(at["test"], at["train"]) if name == "chosen" and zero.centred else at["test"]
+            result.scores[f"knn_{name}"] = score(hits(test))
+        found, _ = _projected(sides, layer, shared, SEEDS)
+        result.scores[f"mlp_{name}"] = score(found)
+    return result
+
+
+def _projected(sides: dict[str, Pairs], layer: int, shared: bool, seeds: tuple[int, ...]) -> tuple[np.ndarray, float]:
+    """Hits on test `(seeds, pairs)` and mean recall on validation after learning projections of one layer."""
+    if shared:
+        at = {split: layer_of(sides[split], layer) for split in SPLITS}
+        ready = {split: standardise(at[split], at["train"]) for split in SPLITS}
+    else:
+        at = {split: sides[split]._replace(a=sides[split].a[:, layer]) for split in SPLITS}
+        ready = {split: standardise(at[split], at["train"])._replace(b=at[split].b) for split in SPLITS}
+    config = ProjectionConfig(shared=shared)
+    learned = [learn_projections(ready["train"], ready["validation"], config, seed) for seed in seeds]
+    found = np.stack([hits(projections(ready["test"])) for projections in learned])
+    return found, float(np.mean([recall(projections(ready["validation"])) for projections in learned]))
+
+
+def _transcription(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+    """One minus the word error rate of a linear layer trained by CTC, at the last layer and the better of two."""
+    result, tried = Scores(), {}
+    last, texts = encoder.layers - 1, {split: rows[split]["text"] for split in SPLITS}
+    for layer in sorted({last, encoder.layers // 2}, reverse=True):
+        frames = _frames(encoder, task, rows, cache, layer)
+        errors, spoken = word_errors(
+            texts["validation"],
+            train_ctc(frames["train"], texts["train"], CTC_TRIAL).transcribe(frames["validation"]),
+        )
+        tried[layer] = 1 - errors.sum() / spoken.sum()
+    result.choices["layer"] = chosen = max(tried, key=tried.__getitem__)
+    for name, layer in {"last": last, "chosen": chosen}.items():
+        frames = _frames(encoder, task, rows, cache, layer)
+        heads = [train_ctc(frames["train"], texts["train"], seed=seed) for seed in CTC_SEEDS]
+        counted = [word_errors(texts["test"], head.transcribe(frames["test"])) for head in heads]
+        errors, spoken = np.stack([errors for errors, _ in counted]), counted[0][1]
+        statistic = partial(one_minus_wer, errors=errors, words=spoken)
+        result.scores[f"mlp_{name}"] = estimate(statistic, rows["test"]["group"], task.name)
+    return result
+
+
+PROBES: dict[str, Callable[[Encoder, ProbeTask, dict[str, datasets.Dataset], Path], Scores]] = {
+    "clip": _clip,
+    "multilabel": _multilabel,
+    "frame": _frame,
+    "retrieval": _retrieval,
+    "transcription": _transcription,
+}
