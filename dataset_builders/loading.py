@@ -7,8 +7,8 @@
             batch["audio"], batch["lengths"], batch["answer"]
 
 Most of the time goes into decoding FLAC, which miniaudio does in half the time of libsndfile, the reader
-of everything else. The rest is avoided: only the columns asked for leave Arrow, a batch at a time, and a
-worker makes the batch in shared memory.
+of everything else, and which `decode_once` does once for all epochs. The rest is avoided: only the columns
+asked for leave Arrow, a batch at a time, and a worker makes the batch in shared memory.
 """
 
 from __future__ import annotations
@@ -172,13 +172,35 @@ def decode(data: bytes) -> np.ndarray:
         UndecodableError: it is no sound file, holds no sample, or ends before its header says.
     """
     try:
-        samples, rate, promised = _read_flac(data) if data.startswith(b"fLaC") else _read(data)
+        samples, rate, promised = READERS.get(data[:4], _read)(data)
     except (soundfile.LibsndfileError, miniaudio.DecodeError) as error:
         raise UndecodableError(str(error)) from None
     if not len(samples) or len(samples) < promised:
         raise UndecodableError(f"{len(samples)} of {promised} samples can be read")
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     return mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
+
+
+def decode_once(dataset: datasets.Dataset, num_proc: int | None = None) -> datasets.Dataset:
+    """Return `dataset` with its audio decoded and resampled, as 16-bit PCM at 16 kHz in the cache of `datasets`.
+
+    That takes about twice the room of FLAC, and every pass after it is several times faster.
+
+    Raises:
+        UndecodableError: a row's audio cannot be decoded; the message names its path.
+    """
+    features = dataset.features.copy()
+    features["audio"] = {"bytes": datasets.Value("binary"), "path": datasets.Value("string")}
+    return dataset.map(_as_pcm, features=features, num_proc=num_proc, desc="Decoding once")
+
+
+def _as_pcm(row: dict[str, Any]) -> dict[str, Any]:
+    audio, buffer = row["audio"], io.BytesIO()
+    try:
+        soundfile.write(buffer, decode(audio["bytes"] or b""), SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    except UndecodableError as error:
+        raise UndecodableError(f"{audio['path']} cannot be decoded: {error}") from None
+    return {"audio": {"bytes": buffer.getvalue(), "path": audio["path"]}}
 
 
 def _read_flac(data: bytes) -> tuple[np.ndarray, int, int]:
@@ -188,11 +210,20 @@ def _read_flac(data: bytes) -> tuple[np.ndarray, int, int]:
     return np.frombuffer(sound.samples, np.float32).reshape(-1, sound.nchannels), sound.sample_rate, promised
 
 
+def _read_wav(data: bytes) -> tuple[np.ndarray, int, int]:
+    sound = miniaudio.wav_read_f32(data)
+    return np.frombuffer(sound.samples, np.float32).reshape(-1, sound.nchannels), sound.sample_rate, 0
+
+
 def _read(data: bytes) -> tuple[np.ndarray, int, int]:
     with soundfile.SoundFile(io.BytesIO(data)) as sound:
         samples = sound.read(dtype="float32", always_2d=True)
         guessed = sound.format == "MP3"  # whose header need not give the length
         return samples, sound.samplerate, 0 if guessed else sound.frames
+
+
+READERS = {b"fLaC": _read_flac, b"RIFF": _read_wav}
+"""First four bytes of a file to its reader; libsndfile reads everything else."""
 
 
 def _zeros(clips: int, samples: int) -> torch.Tensor:

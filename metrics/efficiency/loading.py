@@ -23,7 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
 import dataset_builders
-from dataset_builders.loading import SAMPLE_RATE, AudioLoader
+from dataset_builders.loading import SAMPLE_RATE, AudioLoader, decode_once
 from modeling_uniwhisper import UniWhisperFeatureExtractor
 
 from .embedding import cpu_name, spread
@@ -62,15 +62,19 @@ def measure(config: str) -> dict[str, object]:
             clips.shard(SHARDS, shard, contiguous=True).to_parquet(Path(folder, f"{shard}.parquet"))
         source = {"path": "parquet", "data_files": f"{folder}/*.parquet", "split": "train", "cache_dir": folder}
         rows, stream = (datasets.load_dataset(**source, streaming=streaming) for streaming in (False, True))
-        arms = {}
+        decoded, arms = decode_once(rows), {}
         for workers in WORKERS:
             options = {"num_workers": workers, "persistent_workers": workers > 0}
             plain = rows.cast_column("audio", datasets.Audio())
             arms["datasets", workers] = DataLoader(plain, BATCH, collate_fn=pad, **options)
             arms["map", workers] = AudioLoader(rows, BATCH, ["answer"], **options)
             arms["stream", workers] = AudioLoader(stream, BATCH, ["answer"], **options)
-        arms["map_features", workers] = AudioLoader(rows, BATCH, ["answer"], collate_fn=Features(), **options)
-        check_same(arms["datasets", 0], arms["map", 0])
+            arms["decoded_once", workers] = AudioLoader(decoded, BATCH, ["answer"], **options)
+        arms["decoded_once_features", workers] = AudioLoader(
+            decoded, BATCH, ["answer"], collate_fn=Features(), **options
+        )
+        for ours in ("map", "stream", "decoded_once"):
+            check_same(arms["datasets", 0], arms[ours, 0])
         seconds = take_turns(arms)
     audio = sum(clips["duration"])
     results = {}

@@ -8,7 +8,7 @@ import soundfile
 import soxr
 import torch
 
-from dataset_builders.loading import AudioLoader, UndecodableError, batch_like_sizes, decode, make_batch
+from dataset_builders.loading import AudioLoader, UndecodableError, batch_like_sizes, decode, decode_once, make_batch
 
 ROWS, SHARDS = 40, 4
 
@@ -151,3 +151,18 @@ def test_a_bad_row_is_named_by_a_worker(tmp_path):
     write(tmp_path, 11, lambda data: data[:-100])
     with pytest.raises(UndecodableError, match=r"row 11 \(tone-11\.flac\) cannot be decoded: "):
         answers(AudioLoader(read(tmp_path, False), 4, ["answer"], num_workers=1))
+
+
+def test_decoded_once_gives_the_same_samples_in_one_format(tmp_path):
+    rows = read(write(tmp_path), streaming=False)
+    once = decode_once(rows)
+    assert {row["audio"]["bytes"][:4] for row in once} == {b"RIFF"}
+    for before, after in zip(rows, once):
+        np.testing.assert_allclose(decode(after["audio"]["bytes"]), decode(before["audio"]["bytes"]), atol=1e-6)
+        assert (after["answer"], after["audio"]["path"]) == (before["answer"], before["audio"]["path"])
+
+
+def test_decoding_once_names_a_bad_row(tmp_path):
+    rows = read(write(tmp_path, damaged=7, damage=lambda data: data[: len(data) // 2]), streaming=False)
+    with pytest.raises(UndecodableError, match=r"tone-7\.flac cannot be decoded"):
+        decode_once(rows)

@@ -1,0 +1,119 @@
+"""The runner of the probes, on tones and a made-up encoder that hears their pitch."""
+
+import io
+import json
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from datasets import Dataset
+from typer.testing import CliRunner
+
+from dataset_builders.probe_suite.registry import METRICS, ProbeTask
+from metrics.probe import __main__ as command
+from metrics.probe import run
+from metrics.probe.ctc import CTCConfig
+from metrics.probe.encoders import LogMel
+
+RATE = 16_000
+PITCHES = {"low": 300.0, "middle": 900.0, "high": 2500.0}
+COUNTS = {"train": 36, "validation": 12, "test": 12}
+WORDS = {"low": "oh no", "middle": "well", "high": "yes"}
+
+
+def flac(samples: np.ndarray) -> dict:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format="FLAC")
+    return {"bytes": buffer.getvalue(), "path": "tone.flac"}
+
+
+def tones(names: list[str], rng: np.random.Generator, seconds: float = 0.5) -> np.ndarray:
+    time = np.arange(int(seconds * RATE)) / RATE
+    parts = [0.3 * np.sin(2 * np.pi * PITCHES[name] * rng.uniform(0.95, 1.05) * time) for name in names]
+    return np.concatenate(parts) + 0.01 * rng.standard_normal(len(time) * len(names))
+
+
+def rows(kind: str, split: str) -> Dataset:
+    rng = np.random.default_rng(sum(map(ord, kind + split)))
+    found = []
+    for number in range(COUNTS[split]):
+        names = [list(PITCHES)[number % 3]] * 2 if kind in ("clip", "retrieval", "transcription") else []
+        names = names or rng.permutation(list(PITCHES))[:2].tolist()
+        row = {"audio": flac(tones(names, rng)), "duration": 1.0, "group": f"{split}-{number}"}
+        if kind == "clip":
+            row["label"] = names[0]
+        elif kind == "multilabel":
+            row["labels"] = sorted(names)
+        elif kind == "frame":
+            row["events"] = [{"label": name, "start": 0.5 * n, "end": 0.5 * n + 0.5} for n, name in enumerate(names)]
+        elif kind == "retrieval":
+            row |= {"key": names[0], "side": "ab"[number // 3 % 2]}
+        else:
+            row["text"] = WORDS[names[0]]
+        found.append(row)
+    return Dataset.from_list(found)
+
+
+@pytest.fixture
+def tasks(monkeypatch):
+    """One task of each kind, and trainings short enough for a test."""
+    made = {
+        kind: ProbeTask(
+            kind, "sound", kind, metric, "made", kind, "clip", "tones", segment=0.25 if kind == "frame" else None
+        )
+        for kind, metric in METRICS.items()
+    }
+    for module in (run, command):
+        monkeypatch.setattr(module, "load_probe", lambda task, split: rows(task.kind, split))
+    monkeypatch.setattr(command, "TASKS", made)
+    monkeypatch.setattr(command, "open_encoder", lambda name, trust_remote_code: LogMel())
+    monkeypatch.setattr(run, "CTC_TRIAL", CTCConfig(steps=60))
+    monkeypatch.setattr(run, "train_ctc", lambda *given, **more: train_ctc(*given[:2], CTCConfig(steps=60), **more))
+    for name in ("CLIP", "MULTILABEL", "FRAME"):
+        short = tuple(replace(config, least_steps=60, epochs=10) for config in getattr(run, name)[:2])
+        monkeypatch.setattr(run, name, short)
+    monkeypatch.setattr(run, "ProjectionConfig", partial(run.ProjectionConfig, least_steps=60, epochs=10))
+    monkeypatch.setattr(run, "SEEDS", (0, 1))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield made
+    torch.set_num_threads(threads)
+
+
+train_ctc = run.train_ctc
+
+
+def probe(tmp_path, name: str) -> dict:
+    out = tmp_path / f"{name}.json"
+    done = CliRunner().invoke(command.app, ["run", "--out", str(out), "--cache", str(tmp_path / "cache")])
+    assert done.exit_code == 0, done.output
+    return json.loads(out.read_text())
+
+
+def test_every_kind_of_task_is_probed_and_a_repeat_is_identical(tasks, tmp_path):
+    report, again = probe(tmp_path, "first"), probe(tmp_path, "second")
+    assert set(report["tasks"]) == set(tasks)
+    for kind in ("clip", "multilabel", "frame", "retrieval"):
+        assert report["tasks"][kind]["scores"]["mlp_chosen"]["value"] > 0.75, kind
+    assert report["tasks"]["clip"]["scores"]["knn_chosen"]["value"] == 1.0
+    assert report["tasks"]["clip"]["chance"] == pytest.approx(1 / 3)
+    assert set(report["averages"]["mlp_chosen"]) == {"all", "sound", "seen", "unweighted"}
+    for found in (report, again):
+        found.pop("date")
+    assert report == again
+    assert (tmp_path / "first.safetensors").read_bytes() == (tmp_path / "second.safetensors").read_bytes()
+    assert "| clip | 12 | 0.33 |" in (tmp_path / "first.md").read_text()
+
+
+def test_an_encoder_closes_no_gap_to_itself(tasks, tmp_path):
+    probe(tmp_path, "first")
+    path = str(tmp_path / "first.json")
+    done = CliRunner().invoke(command.app, ["compare", path, path, "--json", str(tmp_path / "compared.json")])
+    assert done.exit_code == 0, done.output
+    compared = json.loads((tmp_path / "compared.json").read_text())
+    assert compared["mlp_gap_closed"]["value"] == 0.0
+    assert set(compared["tasks"]) == set(tasks)
+    assert all(found["mlp"]["value"] == 0.0 and found["mlp"]["p"] == 1.0 for found in compared["tasks"].values())
