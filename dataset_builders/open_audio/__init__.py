@@ -1,1 +1,1 @@
-"""Real, openly licensed audio from Debian packages, as eight tasks of one schema."""
+"""Real, openly licensed audio from Debian packages: speech, sound and music as two dozen tasks of one schema."""

@@ -81,10 +81,10 @@ def read_manifests(data: Path) -> dict[str, Manifest]:
 
 
 def _metadata(manifests: dict[str, Manifest]) -> DatasetCardData:
-    languages = {code for m in manifests.values() for held in m["splits"].values() for code in held["languages"]}
+    codes = {code for m in manifests.values() for held in m["splits"].values() for code in held["languages"]}
     return DatasetCardData(
         pretty_name="Open audio",
-        language=sorted(languages),
+        language=sorted({code.partition("_")[0] for code in codes}),
         license="other",
         license_name="by-package",
         license_link="#sources",

@@ -44,8 +44,9 @@ def _durations(pyplot: Any, manifests: dict[str, dict[str, Any]]) -> Any:
     for place, manifest in enumerate(manifests.values()):
         shortest, low, median, high, longest = manifest["splits"]["train"]["seconds"]
         axes.plot([shortest, longest], [place, place], color="0.8", linewidth=1)
-        axes.plot([low, high], [place, place], color=COLOURS[_domain(manifest)], linewidth=6)
-        axes.plot([median], [place], "o", color="white", markersize=3)
+        colour = COLOURS[_domain(manifest)]
+        axes.plot([low, high], [place, place], color=colour, linewidth=6)
+        axes.plot([median], [place], "o", color="white", markeredgecolor=colour, markersize=4)
     axes.set(xscale="log", xlabel="seconds", yticks=range(len(manifests)), yticklabels=list(manifests))
     axes.set_xticks([0.3, 1, 3, 10, 30, 100, 300], ["0.3", "1", "3", "10", "30", "100", "300"])
     axes.invert_yaxis()
