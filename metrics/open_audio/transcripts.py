@@ -24,6 +24,8 @@ from .scores import transcript_scores
 
 TASKS = ("asr_en", "asr_multi")
 PROVEN = 0.35
+TOKENS = 10
+"""Tokens a second that can be spoken, at most, and as many more."""
 OUT = Path("dataset_builders/open_audio/results/transcripts.json")
 
 
@@ -70,10 +72,15 @@ def sample(limit: int) -> dict[tuple[str, str], list[dict]]:
 
 
 def transcribe(whisper: WhisperModel, row: dict, language: str) -> str:
-    """Whisper's transcript of `row`, told which language it is in."""
-    audio = load_audio(row["audio"]["bytes"])
+    """Whisper's greedy transcript of `row`, told which language it is in."""
     segments, _ = whisper.transcribe(
-        audio, language=language, beam_size=1, without_timestamps=True, condition_on_previous_text=False
+        load_audio(row["audio"]["bytes"]),
+        language=language,
+        beam_size=1,
+        temperature=0.0,
+        without_timestamps=True,
+        condition_on_previous_text=False,
+        max_new_tokens=int(TOKENS + TOKENS * row["duration"]),  # it runs into loops where it understands nothing
     )
     return " ".join(segment.text for segment in segments)
 
