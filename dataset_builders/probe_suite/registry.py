@@ -215,6 +215,22 @@ def load_probe(task: ProbeTask, split: str) -> datasets.Dataset:
     return rows.select_columns([*COMMON, *answers])
 
 
+def load_splits(task: ProbeTask) -> dict[str, datasets.Dataset]:
+    """Return the rows to train, validate and test on.
+
+    Of a task with folds the last but one validates and the last tests; one without validation gives a tenth
+    of its training clips for it.
+    """
+    if "test" not in task.splits:
+        *train, validation, test = (load_probe(task, fold) for fold in task.splits)
+        return {"train": datasets.concatenate_datasets(train), "validation": validation, "test": test}
+    parts = {split: load_probe(task, split) for split in task.splits}
+    if "validation" not in parts:
+        drawn = parts["train"].train_test_split(0.1, seed=0)
+        parts |= {"train": drawn["train"], "validation": drawn["test"]}
+    return {split: parts[split] for split in SPLITS}
+
+
 def weight(task: ProbeTask, n_test: int) -> int:
     """Return how much a task of `n_test` clips to test on counts in a weighted mean over tasks."""
     return task.eval_weight or min(n_test, LARGEST_WEIGHT)

@@ -1,4 +1,8 @@
-"""`python -m metrics.probe run` and `compare`: probes of a frozen encoder on the twenty tasks."""
+"""Probes of a frozen encoder on twenty tasks: `python -m metrics.probe --encoder whisper-base`.
+
+`compare BASE.json OURS.json` says how much of what BASE lacks OURS makes up for; `report` puts
+encoders side by side, in a table and in pictures.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import numpy as np
@@ -15,57 +20,89 @@ import typer
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
-from dataset_builders.probe_suite.registry import TASKS, chance, load_probe, weight
+from dataset_builders.instructions import PHRASINGS
+from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
+from dataset_builders.probe_suite.xares import XARES
 from metrics.efficiency.embedding import cpu_name
+from modeling_uniwhisper.checkpoints import find_checkpoint
 from training.files import cache_home
 
 from .aggregate import averages, gaps
 from .encoders import open_encoder
 from .intervals import Estimate, compare
-from .report import markdown, table
-from .run import probe
+from .report import draw, markdown, table
+from .run import ask, probe, probe_as_xares
+from .zero_shot import ZeroShot
 
 app = typer.Typer(add_completion=False, help=__doc__)
 PACKAGES = ("torch", "transformers", "datasets", "numpy", "scikit-learn")
-VIEWS = ("knn_last", "knn_last_centred", "knn_chosen", "mlp_last", "mlp_chosen")
+VIEWS = (
+    "knn_last",
+    "knn_last_centred",
+    "knn_chosen",
+    "mlp_last",
+    "mlp_chosen",
+    "mlp_mixed",
+    "zero_shot",
+    "xares_knn",
+    "xares_mlp",
+)
+Reports = Annotated[list[Path], typer.Argument(exists=True, help="JSON of each encoder.")]
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def run(
+    context: typer.Context,
     encoder: Annotated[str, typer.Option(help="Built-in name, checkpoint folder or Hub id.")] = "uniwhisper",
-    tasks: Annotated[list[str] | None, typer.Option("--task", help="Tasks to probe; all if not given.")] = None,
+    tasks: Annotated[str, typer.Option(help="Names with commas between, X-ARES's too; or all of our twenty.")] = "all",
     out: Annotated[Path | None, typer.Option(help="JSON to write; beside it its draws and a Markdown table.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of embeddings.")] = None,
+    zero_shot: Annotated[bool, typer.Option(help="Also ask the checkpoint's language model.")] = False,
+    xares_compat: Annotated[bool, typer.Option(help="Also score as X-ARES's code does, mistakes included.")] = False,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the encoder.")] = False,
 ) -> None:
     """Embed every task once and probe it; what was embedded before is read again."""
+    if context.invoked_subcommand:
+        return
+    known = TASKS | XARES
+    names = list(TASKS) if tasks == "all" else tasks.split(",")
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"no task is called {', '.join(unknown)}; known: {', '.join(known)}")
     torch.manual_seed(0)
+    started = perf_counter()
     opened = open_encoder(encoder, trust_remote_code=trust_remote_code)
+    asked = ZeroShot(find_checkpoint(None if encoder == "uniwhisper" else encoder)) if zero_shot else None
     out = out or Path("results/probe") / f"{opened.name}.json"
     cache = cache or cache_home() / "embeddings"
     found, draws = {}, {}
-    for name in tasks or TASKS:
-        task = TASKS[name]
-        result = probe(opened, task, cache)
-        test = load_probe(task, "test")
+    for name in names:
+        task = known[name]
+        rows = load_splits(task)
+        result = probe(opened, task, rows, cache)
+        if asked and task.kind == "clip" and task.config in PHRASINGS:
+            result.scores |= ask(asked, task, rows)
+        if xares_compat and task.kind == "clip":
+            result.scores |= probe_as_xares(opened, task, rows)
         scores = {view: _plain(estimate) for view, estimate in result.scores.items()}
         found[name] = {
             "domain": task.domain,
             "metric": task.metric,
             "unseen": task.unseen,
-            "test_clips": len(test),
-            "weight": weight(task, len(test)),
-            "chance": chance(task, test),
+            "test_clips": len(rows["test"]),
+            "weight": weight(task, len(rows["test"])),
+            "chance": chance(task, rows["test"]),
             "scores": scores,
             "choices": result.choices,
             **result.more,
         }
         draws |= {f"{name}/{view}": estimate.draws.astype(np.float32) for view, estimate in result.scores.items()}
-        print(name, {view: round(score["value"], 3) for view, score in scores.items()})
+        print(name, {view: round(score["value"], 3) for view, score in scores.items()}, flush=True)
+    flags = " --zero-shot" * zero_shot + " --xares-compat" * xares_compat + " --trust-remote-code" * trust_remote_code
     report = {
-        "command": f"python -m metrics.probe run --encoder {encoder}",
+        "command": f"python -m metrics.probe --encoder {encoder} --tasks {tasks}{flags}",
         "encoder": {"name": opened.name, "fingerprint": opened.fingerprint, "layers": opened.layers},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(perf_counter() - started, 1),
         "device": cpu_name(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},
@@ -73,7 +110,8 @@ def run(
         "tasks": found,
     }
     for view in VIEWS:
-        report["averages"][view] = {part: _plain(mean) for part, mean in averaged(report, draws, view).items()}
+        if means := averaged(report, draws, view):
+            report["averages"][view] = {part: _plain(mean) for part, mean in means.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1) + "\n")
     save_file(draws, out.with_suffix(".safetensors"))
@@ -92,6 +130,8 @@ def compare_(
     reports, draws = zip(
         *((json.loads(path.read_text()), load_file(path.with_suffix(".safetensors"))) for path in (base, ours))
     )
+    if differ := reports[0]["tasks"].keys() ^ reports[1]["tasks"].keys():
+        raise typer.BadParameter(f"only one of the two has {', '.join(sorted(differ))}")
     result = {"base": reports[0]["encoder"], "ours": reports[1]["encoder"], "unseen": {}, "speech": {}, "tasks": {}}
     for kind in ("mlp", "knn"):
         view = f"{kind}_chosen"
@@ -109,11 +149,26 @@ def compare_(
     print(text)
 
 
+@app.command()
+def report(
+    encoders: Reports,
+    out: Annotated[Path, typer.Option(help="Folder for `table.md`, `radar.png` and `domains.png`.")] = Path(
+        "results/probe"
+    ),
+) -> None:
+    """Put encoders side by side."""
+    reports = [json.loads(path.read_text()) for path in encoders]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "table.md").write_text(markdown(reports))
+    draw(reports, out)
+    print(f"written: {out}/table.md, radar.png, domains.png")
+
+
 def averaged(report: dict, draws: dict[str, np.ndarray], view: str) -> dict[str, Estimate]:
     """Averages of one view over the tasks that have it, as `aggregate.averages` defines them."""
     weights = {name: found["weight"] for name, found in report["tasks"].items()}
     estimates = _estimates(report, draws, view)
-    return averages(estimates, weights, TASKS) if estimates else {}
+    return averages(estimates, weights, TASKS | XARES) if estimates else {}
 
 
 def _estimates(report: dict, draws: dict[str, np.ndarray], view: str) -> dict[str, Estimate]:

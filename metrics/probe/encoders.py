@@ -195,6 +195,11 @@ def settled(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in NOT_ARITHMETIC}
 
 
+def pads_to_window(encoder: Encoder) -> bool:
+    """Whether what it hears is filled up with silence, as Whisper's own extractor does."""
+    return isinstance(encoder, MelEncoder) and encoder.extractor.pad_to_window
+
+
 def device() -> str:
     """The GPU where there is one."""
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -6,7 +6,8 @@ Every choice (epoch, recipe, layer) is made on validation; test features are onl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from .labels import accuracy
 
 Part = tuple[np.ndarray, np.ndarray]
-"""Features `(items, dim)` and targets `(items, classes)` of 0 and 1."""
+"""Features `(items, dim)`, or `(items, layers, dim)` to mix, and targets `(items, classes)` of 0 and 1."""
 
 Score = Callable[[np.ndarray, np.ndarray], float]
 """`score(targets, outputs)` of `(items, classes)` both, outputs being positive for "yes"; higher is better."""
@@ -29,9 +30,10 @@ RIDGES = (0.01, 0.1, 1.0, 10.0)
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """Recipe of a head: [standardise], LayerNorm, [Linear, GELU], Linear; Adam, cosine to a tenth by epoch.
+    """Recipe of a head: [standardise], LayerNorm, [mix], [Linear, GELU], Linear; Adam, cosine to a tenth by epoch.
 
     Args:
+        mixed: Whether features come of several layers, of which a mean is taken with learned weights.
         hidden: Width of the hidden layer; none if not given.
         standardise: Whether each feature is first scaled by its mean and deviation over the training clips.
         epochs: Passes over the training clips.
@@ -44,6 +46,7 @@ class HeadConfig:
             training clips do not vary are never unlearned, and cost points where clips are few.
     """
 
+    mixed: bool = False
     hidden: int | None = None
     standardise: bool = True
     epochs: int = 30
@@ -72,10 +75,14 @@ class Stack(torch.nn.Module):
         sizes: Widths of features, hidden layer if any, and classes.
         generators: One a seed.
         zeroed: Whether the last layer starts at zero.
+        layers: Layers that are mixed, if any.
     """
 
-    def __init__(self, sizes: Sequence[int], generators: Sequence[torch.Generator], zeroed: bool):
+    def __init__(
+        self, sizes: Sequence[int], generators: Sequence[torch.Generator], zeroed: bool, layers: int | None = None
+    ):
         super().__init__()
+        self.shares = None if layers is None else torch.nn.Parameter(torch.zeros(len(generators), layers))
         self.gain = torch.nn.Parameter(torch.ones(len(generators), 1, sizes[0]))
         self.shift = torch.nn.Parameter(torch.zeros(len(generators), 1, sizes[0]))
         self.weights, self.biases = torch.nn.ParameterList(), torch.nn.ParameterList()
@@ -88,7 +95,9 @@ class Stack(torch.nn.Module):
             self.biases[-1].data.zero_()
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Outputs `(seeds, items, classes)` from normalised features `(seeds, items, dim)`."""
+        """Outputs `(seeds, items, classes)` from normalised features `(seeds, items, [layers], dim)`."""
+        if self.shares is not None:
+            features = torch.einsum("silf,sl->sif", features, self.shares.softmax(1))
         hidden = features * self.gain + self.shift
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases)):
             hidden = torch.baddbmm(bias, F.gelu(hidden) if number else hidden, weight)
@@ -102,8 +111,8 @@ class Heads:
     Args:
         config: Their recipe.
         stack: Their weights.
-        mean: Taken off the features first, `(dim,)`.
-        deviation: Divides them then, `(dim,)`.
+        mean: Taken off the features first, `([layers], dim)`.
+        deviation: Divides them then, `([layers], dim)`.
         epochs: Best epoch of each seed, counted from 1.
         validation: Validation score of each seed at that epoch.
     """
@@ -117,12 +126,24 @@ class Heads:
 
     @torch.inference_mode()
     def outputs(self, features: np.ndarray) -> np.ndarray:
-        """Logits `(seeds, items, classes)` of features `(items, dim)`."""
+        """Logits `(seeds, items, classes)` of features `(items, [layers], dim)`."""
         seeds = len(self.stack.gain)
         normal = normalised(features, self.mean, self.deviation)
-        return self.stack(normal.expand(seeds, -1, -1)).numpy()
+        return self.stack(normal.expand(seeds, *normal.shape)).numpy()
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Steps on a few dozen vectors are over before a second thread has woken."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def train_heads(
     train: Part, validation: Part, config: HeadConfig = CLIP[0], score: Score = accuracy, seeds: Sequence[int] = SEEDS
 ) -> Heads:
@@ -133,7 +154,8 @@ def train_heads(
     labels, wanted_labels = torch.from_numpy(truth), torch.from_numpy(wanted)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     hidden = [config.hidden] if config.hidden else []
-    stack = Stack([inputs.shape[1], *hidden, truth.shape[1]], generators, config.zeroed)
+    layers = inputs.shape[1] if config.mixed else None
+    stack = Stack([inputs.shape[-1], *hidden, truth.shape[1]], generators, config.zeroed, layers)
     optimizer = torch.optim.Adam(stack.parameters(), lr=config.learning_rate, fused=True)
     steps = math.ceil(len(inputs) / config.batch_size)
     epochs = max(config.epochs, math.ceil(config.least_steps / steps))
@@ -148,7 +170,7 @@ def train_heads(
             losses(stack(inputs[batch]), labels[batch], config).sum().backward()
             optimizer.step()
         with torch.inference_mode():
-            outputs = stack(checks.expand(len(seeds), -1, -1))
+            outputs = stack(checks.expand(len(seeds), *checks.shape))
             loss = losses(outputs, wanted_labels.expand(len(seeds), -1, -1), config)
         for seed, one in enumerate(outputs.numpy()):
             reached = (score(wanted, one), -float(loss[seed]))
@@ -214,7 +236,7 @@ def cosine(progress: float) -> float:
 
 
 def standards(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each feature `(dim,)`; a constant feature gets deviation 1."""
+    """Mean and deviation of each feature `([layers], dim)`; a constant feature gets deviation 1."""
     deviation = features.std(0)
     return features.mean(0), np.where(deviation > 1e-8, deviation, 1).astype(np.float32)
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from metrics.open_audio.scores import normalize
 
-from .heads import cosine
+from .heads import cosine, one_thread
 from .neighbours import Neighbourhood, unit
 
 TEMPERATURE = 0.07
@@ -134,6 +134,7 @@ def bags(texts: Sequence[str], vocabulary: list[str]) -> np.ndarray:
     return counts / counts.sum(1, keepdims=True).clip(1)
 
 
+@one_thread()
 def learn_projections(
     train: Pairs, validation: Pairs, config: ProjectionConfig | None = None, seed: int = 0
 ) -> Projections:

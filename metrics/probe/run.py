@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import datasets
 import numpy as np
 
-from dataset_builders.probe_suite.registry import ProbeTask, load_probe
+from dataset_builders.open_audio.splits import SPLITS
+from dataset_builders.probe_suite.registry import ProbeTask
 
 from .clusters import v_measures
 from .ctc import CTCConfig, one_minus_wer, train_ctc, word_errors
@@ -44,8 +45,9 @@ from .retrieval import (
     standardise,
     words,
 )
+from .xares_compat import xares_outputs
+from .zero_shot import ZeroShot
 
-SPLITS = ("train", "validation", "test")
 CTC_SEEDS = (0, 1)
 CTC_TRIAL = CTCConfig(steps=300)
 """A short training on which the layer for transcription is chosen."""
@@ -53,7 +55,7 @@ CTC_TRIAL = CTCConfig(steps=300)
 
 @dataclass
 class Scores:
-    """Scores by probe ("knn", "mlp") and layer ("last", "chosen"), and how the choices came out."""
+    """Scores by probe ("knn", "mlp") and layer ("last", "chosen", "mixed"), and how the choices came out."""
 
     scores: dict[str, Estimate] = field(default_factory=dict)
     choices: dict[str, object] = field(default_factory=dict)
@@ -64,35 +66,47 @@ Features = dict[str, np.ndarray]
 """By split, `(clips, layers, dim)`, or of one layer `(items, dim)`."""
 
 
-def probe(encoder: Encoder, task: ProbeTask, cache: Path) -> Scores:
-    """Embed the clips of `task` once and probe them.
+Rows = dict[str, datasets.Dataset]
+"""By split."""
 
-    Raises:
-        ValueError: the task's data are not on this machine.
-    """
-    rows = {split: load_probe(task, split) for split in SPLITS}
+
+def probe(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
+    """Embed the clips of `task` once and probe them."""
     return PROBES[task.kind](encoder, task, rows, cache)
 
 
-def _pooled(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Features:
+def probe_as_xares(encoder: Encoder, task: ProbeTask, rows: Rows) -> dict[str, Estimate]:
+    """What X-ARES's code would give for a task with one label a clip."""
+    outputs = xares_outputs(encoder, rows, {split: rows[split]["label"] for split in SPLITS})
+    return {name: accuracies(task, rows, output) for name, output in outputs.items()}
+
+
+def ask(model: ZeroShot, task: ProbeTask, rows: Rows) -> dict[str, Estimate]:
+    """What the language model answers to a task with one label a clip, without a probe."""
+    outputs = model.outputs(rows["test"], task.config, classes_of(rows["train"]["label"]))
+    return {"zero_shot": accuracies(task, rows, outputs[None])}
+
+
+def accuracies(task: ProbeTask, rows: Rows, outputs: np.ndarray) -> Estimate:
+    """Accuracy of `(seeds, clips, classes)` on the test clips."""
+    truth = targets(rows["test"]["label"], classes_of(rows["train"]["label"]))
+    right = np.stack([correct(truth, one) for one in outputs])
+    return estimate(lambda weights: mean(weights, right), rows["test"]["group"], task.name)
+
+
+def _pooled(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Features:
     return {split: embed(encoder, rows[split], cache, description=f"{task.name} {split}").pooled for split in SPLITS}
 
 
-def _frames(
-    encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path, layer: int
-) -> dict[str, list[np.ndarray]]:
+def _frames(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path, layer: int) -> dict[str, list[np.ndarray]]:
     return {split: embed(encoder, rows[split], cache, layer, f"{task.name} {split}").frames for split in SPLITS}
 
 
-def _clip(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+def _clip(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
     """Accuracy; also of 8 clips a class, and how well clusters agree with the labels."""
     labels, pooled = {split: rows[split]["label"] for split in SPLITS}, _pooled(encoder, task, rows, cache)
 
-    def score(outputs: np.ndarray, truth: np.ndarray) -> Estimate:
-        right = np.stack([correct(truth, one) for one in outputs])
-        return estimate(lambda weights: mean(weights, right), rows["test"]["group"], task.name)
-
-    result = _labelled(pooled, labels, CLIP, accuracy, score)
+    result = _labelled(pooled, labels, CLIP, accuracy, partial(accuracies, task, rows))
     layer = result.choices["mlp_layer"]
     at_layer = {split: pooled[split][:, layer] for split in SPLITS}
     drawn = few_shot((at_layer["train"], labels["train"]), at_layer["test"])
@@ -102,11 +116,12 @@ def _clip(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], 
     return result
 
 
-def _multilabel(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+def _multilabel(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
     """Mean average precision over classes."""
     labels = {split: rows[split]["labels"] for split in SPLITS}
 
-    def score(outputs: np.ndarray, truth: np.ndarray) -> Estimate:
+    def score(outputs: np.ndarray) -> Estimate:
+        truth = targets(labels["test"], classes_of(labels["train"]))
         statistic = partial(weighted_average_precision, truth=truth, outputs=outputs)
         return estimate(statistic, rows["test"]["group"], task.name)
 
@@ -118,13 +133,12 @@ def _labelled(
     labels: dict[str, list],
     configs: tuple[HeadConfig, ...],
     metric: Callable[[np.ndarray, np.ndarray], float],
-    score: Callable[[np.ndarray, np.ndarray], Estimate],
+    score: Callable[[np.ndarray], Estimate],
 ) -> Scores:
-    """Neighbours and heads on clips; `score(outputs, truth)` takes outputs `(seeds, clips, classes)`."""
+    """Neighbours and heads on clips; `score` takes outputs on test, `(seeds, clips, classes)`."""
     classes = classes_of(labels["train"])
-    truth = {split: targets(labels[split], classes) for split in SPLITS}
-    parts = [(pooled[split], truth[split]) for split in SPLITS]
-    train, validation, test = parts
+    train, validation = parts = [(pooled[split], targets(labels[split], classes)) for split in ("train", "validation")]
+    test = pooled["test"]
     chosen, last = choose_neighbourhood(train, validation, metric), pooled["train"].shape[1] - 1
     layer, _ = choose_layer(train, validation, metric)
     result = Scores(choices={"knn_layer": chosen.layer, "knn_centred": chosen.centred, "mlp_layer": layer})
@@ -133,16 +147,21 @@ def _labelled(
         ("knn_last_centred", last, True),
         ("knn_chosen", chosen.layer, chosen.centred),
     ):
-        voted = votes(train[0][:, at], train[1], test[0][:, at], centred=centred)
-        result.scores[name] = score(voted[None], test[1])
-    for name, at in (("mlp_last", last), ("mlp_chosen", layer)):
-        heads = choose_heads(*((features[:, at], wanted) for features, wanted in parts[:2]), configs, metric)
-        result.scores[name] = score(heads.outputs(test[0][:, at]), test[1])
+        voted = votes(train[0][:, at], train[1], test[:, at], centred=centred)
+        result.scores[name] = score(voted[None])
+    mixed = tuple(replace(config, mixed=True) for config in configs if not config.hidden)
+    for name, at, recipes in (
+        ("mlp_last", last, configs),
+        ("mlp_chosen", layer, configs),
+        ("mlp_mixed", slice(None), mixed),
+    ):
+        heads = choose_heads(*((features[:, at], wanted) for features, wanted in parts), recipes, metric)
+        result.scores[name] = score(heads.outputs(test[:, at]))
         result.choices[name] = {"hidden": heads.config.hidden, "epochs": heads.epochs}
     return result
 
 
-def _frame(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+def _frame(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
     """F1 of segments. The layer is chosen on whole clips: which events they hold at all."""
     heard = {split: [sorted({e["label"] for e in events}) for events in rows[split]["events"]] for split in SPLITS}
     classes = classes_of(heard["train"])
@@ -183,7 +202,7 @@ def _segments(
     return np.concatenate(features), np.concatenate(truth), of_clip
 
 
-def _retrieval(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+def _retrieval(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
     """Recall at 1, both directions: by cosine where both sides are audio, and by learned projections."""
     pooled = _pooled(encoder, task, rows, cache)
     if "side" in rows["train"].column_names:
@@ -226,7 +245,7 @@ def _projected(sides: dict[str, Pairs], layer: int, shared: bool, seeds: tuple[i
     return found, float(np.mean([recall(projections(ready["validation"])) for projections in learned]))
 
 
-def _transcription(encoder: Encoder, task: ProbeTask, rows: dict[str, datasets.Dataset], cache: Path) -> Scores:
+def _transcription(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
     """One minus the word error rate of a linear layer trained by CTC, at the last layer and the better of two."""
     result, tried = Scores(), {}
     last, texts = encoder.layers - 1, {split: rows[split]["text"] for split in SPLITS}

@@ -2,14 +2,20 @@
 
 Two habits of version 0.1.3 differ from what is meant: the bank of its nearest neighbours is normalised
 along the wrong axis (`normalize(train_features.T, dim=1)`), and padding is encoded and pooled like audio.
+What it does by crop or by fold is done by clip and on one split here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import datasets
 import numpy as np
+from rich.progress import track
 
+from .embed import cut, encode_windows, read_clip
+from .encoders import Encoder, pads_to_window
+from .heads import XARES, train_heads
 from .labels import classes_of, targets
 from .neighbours import NEIGHBOURS, TEMPERATURE, softmax, unit
 
@@ -18,6 +24,32 @@ BATCH = 16
 
 CHUNK_SECONDS = 10
 WINDOW_SECONDS = 30
+SEED = 42
+
+
+def xares_outputs(
+    encoder: Encoder, rows: dict[str, datasets.Dataset], labels: dict[str, list[str]]
+) -> dict[str, np.ndarray]:
+    """Outputs on test `(1, clips, classes)` of both its probes, "xares_knn" and "xares_mlp"."""
+    pooled = {split: pool(encoder, rows[split], f"X-ARES's way, {split}") for split in rows}
+    classes = classes_of(labels["train"])
+    train, validation = ((pooled[split], targets(labels[split], classes)) for split in ("train", "validation"))
+    voted = xares_knn(pooled["train"], labels["train"], pooled["test"])
+    heads = train_heads(train, validation, XARES, seeds=(SEED,))
+    return {"xares_knn": targets(voted, classes)[None], "xares_mlp": heads.outputs(pooled["test"])}
+
+
+def pool(encoder: Encoder, rows: datasets.Dataset, description: str) -> np.ndarray:
+    """Mean over all frames of the last layer `(clips, dim)`, padding too; nothing is kept on disk."""
+    pooled = []
+    for start in track(range(0, len(rows), BATCH), description):
+        clips = pad_batches([read_clip(rows, row) for row in range(start, min(start + BATCH, len(rows)))])
+        if pads_to_window(encoder):
+            clips = [pad_whisper(clip) for clip in clips]
+        for clip in clips:
+            sums, counts, _ = zip(*encode_windows(encoder, cut(clip, encoder.window_seconds), None))
+            pooled.append(sum(sums)[-1] / sum(counts))
+    return np.stack(pooled).astype(np.float32)
 
 
 def xares_knn(

@@ -25,7 +25,7 @@ from dataset_builders.open_audio.splits import SPLITS
 from dataset_builders.probe_suite import notes, sound_mix, spoken_words
 from dataset_builders.probe_suite.build import build
 from dataset_builders.probe_suite.configs import CONFIGS
-from dataset_builders.probe_suite.registry import DOMAINS, METRICS, TASKS, chance, load_probe, weight
+from dataset_builders.probe_suite.registry import DOMAINS, METRICS, TASKS, chance, load_probe, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES, XaresError, read_tar
 
 from .conftest import clip, tone
@@ -323,6 +323,26 @@ def test_clips_of_all_tars_of_a_fold_in_order(tmp_path):
     assert [row["audio"]["path"] for row in rows] == ["./1-a.flac", "./1-b.wav", "1-c_A.wav"]
     assert rows["duration"] == pytest.approx([0.25, 0.5, 8000 / 44_100])
     assert len(decode(rows[0]["audio"]["bytes"])) == SAMPLE_RATE // 4
+
+
+def test_folds_and_missing_validation_become_three_parts(tmp_path):
+    for number in range(1, 6):
+        clip = {f"{number}.wav": wav(tone(1)), f"{number}.json": {"label": number}}
+        write_tar(f"esc50/wds-audio-fold-{number}-0.tar", clip, tmp_path)
+    parts = load_splits(XARES["esc50"])
+    assert {split: rows["label"] for split, rows in parts.items()} == {
+        "train": ["1", "2", "3"],
+        "validation": ["4"],
+        "test": ["5"],
+    }
+    for start, count in (("fsd18_train", 20), ("fsd18_test", 3)):
+        clips = {}
+        for number in range(count):
+            clips |= {f"{start}-{number}.wav": wav(tone(1)), f"{start}-{number}.json": {"sound": "Bark"}}
+        write_tar(f"fsdkaggle2018/{start}-0.tar", clips, tmp_path)
+    parts = load_splits(XARES["fsdkaggle2018"])
+    assert {split: len(rows) for split, rows in parts.items()} == {"train": 18, "validation": 2, "test": 3}
+    assert not set(parts["train"]["group"]) & set(parts["validation"]["group"])
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,22 @@ def test_a_hidden_layer_is_chosen_where_it_is_needed():
     assert max(train_heads(train, validation, seeds=(0, 1)).validation) < 0.6, "no line parts the quadrants"
 
 
+def test_mixed_layers_find_the_one_that_tells():
+    train, validation, test = parts(noise=1.5)
+    rng = np.random.default_rng(0)
+
+    def layered(features):
+        noise = [rng.standard_normal(features.shape) for _ in range(3)]
+        return np.stack([*noise[:2], features, noise[2]], 1).astype(np.float32)
+
+    stacked = [(layered(features), truth) for features, truth in (train, validation, test)]
+    mixed = train_heads(*stacked[:2], HeadConfig(mixed=True))
+    assert (mixed.stack.shares.argmax(1) == 2).all()
+    found = accuracy(test[1], mixed.outputs(stacked[2][0])[0])
+    last = train_heads(*((features[:, -1], truth) for features, truth in stacked[:2]))
+    assert found > 0.6 > 0.4 > accuracy(test[1], last.outputs(stacked[2][0][:, -1])[0])
+
+
 def test_heads_repeat_and_ignore_their_neighbours():
     train, validation, test = parts()
     config = HeadConfig(epochs=3, least_steps=0, hidden=8)

@@ -66,8 +66,7 @@ def tasks(monkeypatch):
         )
         for kind, metric in METRICS.items()
     }
-    for module in (run, command):
-        monkeypatch.setattr(module, "load_probe", lambda task, split: rows(task.kind, split))
+    monkeypatch.setattr(command, "load_splits", lambda task: {split: rows(task.kind, split) for split in COUNTS})
     monkeypatch.setattr(command, "TASKS", made)
     monkeypatch.setattr(command, "open_encoder", lambda name, trust_remote_code: LogMel())
     monkeypatch.setattr(run, "CTC_TRIAL", CTCConfig(steps=60))
@@ -86,10 +85,15 @@ def tasks(monkeypatch):
 train_ctc = run.train_ctc
 
 
-def probe(tmp_path, name: str) -> dict:
-    out = tmp_path / f"{name}.json"
-    done = CliRunner().invoke(command.app, ["run", "--out", str(out), "--cache", str(tmp_path / "cache")])
+def invoke(*arguments: object) -> str:
+    done = CliRunner().invoke(command.app, [str(one) for one in arguments])
     assert done.exit_code == 0, done.output
+    return done.output
+
+
+def probe(tmp_path, name: str, *flags: str) -> dict:
+    out = tmp_path / f"{name}.json"
+    invoke("--out", out, "--cache", tmp_path / "cache", *flags)
     return json.loads(out.read_text())
 
 
@@ -102,18 +106,34 @@ def test_every_kind_of_task_is_probed_and_a_repeat_is_identical(tasks, tmp_path)
     assert report["tasks"]["clip"]["chance"] == pytest.approx(1 / 3)
     assert set(report["averages"]["mlp_chosen"]) == {"all", "sound", "seen", "unweighted"}
     for found in (report, again):
-        found.pop("date")
+        found.pop("date"), found.pop("seconds")
     assert report == again
     assert (tmp_path / "first.safetensors").read_bytes() == (tmp_path / "second.safetensors").read_bytes()
     assert "| clip | 12 | 0.33 |" in (tmp_path / "first.md").read_text()
 
 
-def test_an_encoder_closes_no_gap_to_itself(tasks, tmp_path):
+def test_an_encoder_closes_no_gap_to_itself_and_is_drawn(tasks, tmp_path):
     probe(tmp_path, "first")
-    path = str(tmp_path / "first.json")
-    done = CliRunner().invoke(command.app, ["compare", path, path, "--json", str(tmp_path / "compared.json")])
-    assert done.exit_code == 0, done.output
+    path = tmp_path / "first.json"
+    invoke("compare", path, path, "--json", tmp_path / "compared.json")
     compared = json.loads((tmp_path / "compared.json").read_text())
     assert compared["mlp_gap_closed"]["value"] == 0.0
     assert set(compared["tasks"]) == set(tasks)
     assert all(found["mlp"]["value"] == 0.0 and found["mlp"]["p"] == 1.0 for found in compared["tasks"].values())
+
+    invoke("report", path, path, "--out", tmp_path / "pictures")
+    assert len((tmp_path / "pictures" / "table.md").read_text().splitlines()[0].split("|")) == 3 + 2 * 4 + 2
+    for name in ("radar", "domains"):
+        assert (tmp_path / "pictures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_as_xares_scores_beside_ours(tasks, tmp_path):
+    report = probe(tmp_path, "theirs", "--tasks", "clip", "--xares-compat")
+    assert set(report["tasks"]["clip"]["scores"]) >= {"knn_last", "mlp_last", "xares_knn", "xares_mlp"}
+    assert report["averages"]["xares_mlp"]["all"]["value"] > 0.5
+    assert set(report["tasks"]) == {"clip"}
+
+
+def test_unknown_task_is_named(tasks):
+    done = CliRunner().invoke(command.app, ["--tasks", "clip,nothing"])
+    assert done.exit_code == 2 and "nothing" in done.output
