@@ -30,7 +30,7 @@ from training.files import cache_home
 from .aggregate import averages, gaps
 from .encoders import open_encoder
 from .intervals import Estimate, compare
-from .report import draw, markdown, table
+from .report import draw, lines, markdown, side_by_side, table
 from .run import ask, probe, probe_as_xares
 from .zero_shot import ZeroShot
 
@@ -115,8 +115,8 @@ def run(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1) + "\n")
     save_file(draws, out.with_suffix(".safetensors"))
-    out.with_suffix(".md").write_text(markdown([report]))
-    Console(width=140).print(table([report]))
+    out.with_suffix(".md").write_text(markdown(lines([report])))
+    Console(width=140).print(table(report))
     print(f"written: {out}")
 
 
@@ -159,7 +159,7 @@ def report(
     """Put encoders side by side."""
     reports = [json.loads(path.read_text()) for path in encoders]
     out.mkdir(parents=True, exist_ok=True)
-    (out / "table.md").write_text(markdown(reports))
+    (out / "table.md").write_text(side_by_side(reports))
     draw(reports, out)
     print(f"written: {out}/table.md, radar.png, domains.png")
 

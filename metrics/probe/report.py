@@ -7,46 +7,68 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-COLUMNS = {
+VIEWS = {
     "knn_last": "kNN, last layer",
-    "knn_chosen": "kNN, chosen",
+    "knn_chosen": "kNN, chosen layer",
     "mlp_last": "MLP, last layer",
-    "mlp_chosen": "MLP, chosen",
+    "mlp_chosen": "MLP, chosen layer",
 }
 """Views that tables show; the chosen layer, raw or centred, is validation's."""
 
+UNSEEN = {("knn_chosen", "unseen"): "kNN, unseen tasks", ("mlp_chosen", "unseen"): "MLP, unseen tasks"}
 PARTS = ("speech", "sound", "music", "unseen", "all")
 DPI = 110
 COLOURS = ("#cb3c33", "#4063d8", "#389826", "#9558b2", "#8a8a8a", "#d99a2b")
 
 
-def lines(reports: list[dict]) -> list[list[str]]:
-    """Header and rows: a task or an average each, with the scores of every encoder."""
-    head = ["task", "clips", "chance"] + [
-        f"{r['encoder']['name']}: {title}" for r in reports for title in COLUMNS.values()
+def lines(reports: list[dict], views: dict[str, str] = VIEWS) -> list[list[str]]:
+    """Header and rows: a task or an average each, a star where no training mixture holds the task.
+
+    Columns are the encoders, in each of `views`.
+    """
+    columns = [(report, view) for view in views for report in reports]
+    titles = [
+        ", ".join(([r["encoder"]["name"]] if len(reports) > 1 else []) + ([views[v]] if len(views) > 1 else []))
+        for r, v in columns
     ]
-    rows = [head]
+    rows = [["task", "clips", "chance", *titles]]
     for name, found in reports[0]["tasks"].items():
         chance = "" if found["chance"] is None else f"{found['chance']:.2f}"
-        scores = [
-            _cell(report["tasks"].get(name, {}).get("scores", {}).get(view)) for report in reports for view in COLUMNS
-        ]
+        scores = [_cell(report["tasks"].get(name, {}).get("scores", {}).get(view)) for report, view in columns]
         rows.append([name + (" *" if found["unseen"] else ""), str(found["test_clips"]), chance, *scores])
     for part in reports[0]["averages"]["mlp_chosen"]:
-        scores = [_cell(report["averages"].get(view, {}).get(part)) for report in reports for view in COLUMNS]
+        scores = [_cell(report["averages"].get(view, {}).get(part)) for report, view in columns]
         rows.append([f"average: {part}", "", "", *scores])
     return rows
 
 
-def markdown(reports: list[dict]) -> str:
-    """The table in Markdown; a star marks tasks that no training mixture holds."""
-    head, *rows = lines(reports)
+def summary(reports: list[dict]) -> list[list[str]]:
+    """Header and rows: weighted averages of an encoder each."""
+    shown = {**{(view, "all"): title for view, title in VIEWS.items()}, **UNSEEN}
+    rows = [
+        [report["encoder"]["name"], *(_cell(report["averages"].get(view, {}).get(part)) for view, part in shown)]
+        for report in reports
+    ]
+    return [["encoder", *shown.values()], *rows]
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """Header and rows as a table in Markdown."""
+    head, *rows = rows
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)) + "\n"
 
 
-def table(reports: list[dict]) -> Table:
-    """The table for a terminal."""
-    head, *rows = lines(reports)
+def side_by_side(reports: list[dict]) -> str:
+    """Averages, then every task by nearest neighbours and by the trained probe, in Markdown."""
+    parts = [markdown(summary(reports))]
+    for view in ("knn_chosen", "mlp_chosen"):
+        parts.append(f"**{VIEWS[view]}**\n\n" + markdown(lines(reports, {view: VIEWS[view]})))
+    return "\n".join(parts)
+
+
+def table(report: dict) -> Table:
+    """The table of one encoder for a terminal."""
+    head, *rows = lines([report])
     shown = Table(*head)
     for row in rows:
         shown.add_row(*row)

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from metrics.probe import heads, retrieval
 from metrics.probe.aggregate import averages, gap_closed, gaps
+from metrics.probe.checks import against_scikit_learn, shuffled
 from metrics.probe.clusters import v_measures
 from metrics.probe.ctc import CTCConfig, one_minus_wer, train_ctc, word_errors
 from metrics.probe.few_shot import draw, few_shot
@@ -190,6 +191,16 @@ def test_layer_is_chosen_where_the_labels_are():
     layer, scores = choose_layer((hidden[0], truth), (hidden[1], wanted))
     assert layer == 1
     assert scores[0] < 0.4 < 0.9 < scores[1]
+
+
+def test_checks_agree_with_scikit_learn_and_see_that_shuffled_labels_tell_nothing():
+    found = parts(noise=1.8)
+    agreed = against_scikit_learn(*found)
+    assert agreed["knn_predictions_equal"] == 1.0
+    assert agreed["mlp"] == pytest.approx(agreed["logistic_regression"], abs=0.02)
+    told = shuffled(*found, groups=list(range(len(found[2][1]))), name="made")
+    assert told["knn_within"] and told["mlp_within"]
+    assert told["mlp_expected"] == pytest.approx(1 / CLASSES, abs=0.02)
 
 
 @pytest.mark.parametrize("probe", ["knn", "mlp"])
