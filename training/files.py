@@ -1,4 +1,4 @@
-"""Checked and atomic files: a checksum, a folder that appears whole or not at all, the cache."""
+"""Checked and atomic files: a checksum, a folder that appears whole or not at all."""
 
 import hashlib
 import os
@@ -10,11 +10,6 @@ from pathlib import Path
 
 class WeightsError(RuntimeError):
     """Weights that cannot be had or used; the message says in a sentence which, and what to do."""
-
-
-def cache_home() -> Path:
-    """`uniwhisper` in `$XDG_CACHE_HOME`, or in `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uniwhisper"
 
 
 def sha256(path: Path) -> str:

@@ -24,8 +24,7 @@ from dataset_builders.instructions import PHRASINGS
 from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES
 from metrics.efficiency.embedding import cpu_name
-from modeling_uniwhisper.checkpoints import find_checkpoint
-from training.files import cache_home
+from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 
 from .aggregate import averages, gaps
 from .encoders import open_encoder

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dataset_builders.open_audio.splits import SPLITS
 from dataset_builders.probe_suite.registry import TASKS, load_splits
-from training.files import cache_home
+from modeling_uniwhisper.checkpoints import cache_home
 
 from .embed import embed
 from .encoders import open_encoder
