@@ -26,9 +26,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modeling_uniwhisper.checkpoints import cache_home
 from training.bases import Base, HubBase, from_record, parse
-from training.files import WeightsError, sha256, staged
+from training.files import WeightsError, cache_home, sha256, staged
 from training.progress import console, step, warn
 from training.wheels import SMOLLM2, WHISPER_BASE, DownloadError, WheelBase
 

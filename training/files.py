@@ -1,4 +1,4 @@
-"""Checked and atomic files: a checksum, a folder that appears whole or not at all."""
+"""Checked and atomic files: a checksum, a folder that appears whole or not at all, the cache."""
 
 import hashlib
 import os
@@ -10,6 +10,11 @@ from pathlib import Path
 
 class WeightsError(RuntimeError):
     """Weights that cannot be had or used; the message says in a sentence which, and what to do."""
+
+
+def cache_home() -> Path:
+    """`uniwhisper` in `$XDG_CACHE_HOME`, or in `~/.cache`: as the model has it, without importing torch."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uniwhisper"
 
 
 def sha256(path: Path) -> str:

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from modeling_uniwhisper.checkpoints import cache_home
-from training.files import WeightsError, flush, sha256
+from training.files import WeightsError, cache_home, flush, sha256
 from training.progress import step, warn
 
 TRIES = 3

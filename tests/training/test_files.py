@@ -1,7 +1,6 @@
 import pytest
 
-from modeling_uniwhisper.checkpoints import cache_home
-from training.files import sha256, staged
+from training.files import cache_home, sha256, staged
 
 
 def test_a_staged_folder_replaces_the_old_one_whole(tmp_path):
