@@ -43,13 +43,24 @@ def lines(reports: list[dict], views: dict[str, str] = VIEWS) -> list[list[str]]
 
 
 def summary(reports: list[dict]) -> list[list[str]]:
-    """Header and rows: weighted averages of an encoder each."""
+    """Header and rows: weighted averages of an encoder each, below what the commonest answer scores.
+
+    An encoder that was not probed on every task of the first one has none.
+    """
     shown = {**{(view, "all"): title for view, title in VIEWS.items()}, **UNSEEN}
-    rows = [
-        [report["encoder"]["name"], *(_cell(report["averages"].get(view, {}).get(part)) for view, part in shown)]
-        for report in reports
-    ]
+    rows = [["majority", *(guess(reports[0], view, part == "unseen") for view, part in shown)]]
+    for report in reports:
+        if report["tasks"].keys() >= reports[0]["tasks"].keys():
+            found = [_cell(report["averages"].get(view, {}).get(part)) for view, part in shown]
+            rows.append([report["encoder"]["name"], *found])
     return [["encoder", *shown.values()], *rows]
+
+
+def guess(report: dict, view: str, unseen: bool) -> str:
+    """Weighted average of chance over the tasks of a view; 0 for a task of which no simple guess is known."""
+    tasks = [one for one in report["tasks"].values() if view in one["scores"] and one["unseen"] >= unseen]
+    total = sum(one["weight"] for one in tasks)
+    return f"{sum(one['weight'] * (one['chance'] or 0) for one in tasks) / total:.3f}" if tasks else ""
 
 
 def markdown(rows: list[list[str]]) -> str:

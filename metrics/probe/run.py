@@ -27,7 +27,7 @@ from .frames import (
     segment_targets,
     weighted_average_precision,
 )
-from .heads import CLIP, FRAME, MULTILABEL, SEEDS, HeadConfig, choose_heads, choose_layer
+from .heads import CLIP, FRAME, MULTILABEL, SEEDS, HeadConfig, Heads, choose_heads, choose_layer
 from .intervals import Estimate, estimate, mean
 from .labels import accuracy, classes_of, correct, targets
 from .neighbours import choose_neighbourhood, votes
@@ -139,54 +139,64 @@ def _labelled(
     classes = classes_of(labels["train"])
     train, validation = parts = [(pooled[split], targets(labels[split], classes)) for split in ("train", "validation")]
     test = pooled["test"]
-    chosen, last = choose_neighbourhood(train, validation, metric), pooled["train"].shape[1] - 1
-    layer, _ = choose_layer(train, validation, metric)
-    result = Scores(choices={"knn_layer": chosen.layer, "knn_centred": chosen.centred, "mlp_layer": layer})
+    near, last = choose_neighbourhood(train, validation, metric), pooled["train"].shape[1] - 1
+    result = Scores()
     for name, at, centred in (
         ("knn_last", last, False),
         ("knn_last_centred", last, True),
-        ("knn_chosen", chosen.layer, chosen.centred),
+        ("knn_chosen", near.layer, near.centred),
     ):
         voted = votes(train[0][:, at], train[1], test[:, at], centred=centred)
         result.scores[name] = score(voted[None])
-    mixed = tuple(replace(config, mixed=True) for config in configs if not config.hidden)
-    for name, at, recipes in (
-        ("mlp_last", last, configs),
-        ("mlp_chosen", layer, configs),
+
+    def trained(at: int | slice, recipes: tuple[HeadConfig, ...]) -> Heads:
+        return choose_heads(*((features[:, at], wanted) for features, wanted in parts), recipes, metric)
+
+    promising, _ = choose_layer(train, validation, metric)
+    heads = {layer: trained(layer, configs) for layer in {last, promising}}
+    layer = max((last, promising), key=lambda layer: np.mean(heads[layer].validation))
+    mixed = trained(slice(None), tuple(replace(config, mixed=True) for config in configs if not config.hidden))
+    for name, at, one in (
+        ("mlp_last", last, heads[last]),
+        ("mlp_chosen", layer, heads[layer]),
         ("mlp_mixed", slice(None), mixed),
     ):
-        heads = choose_heads(*((features[:, at], wanted) for features, wanted in parts), recipes, metric)
-        result.scores[name] = score(heads.outputs(test[:, at]))
-        result.choices[name] = {"hidden": heads.config.hidden, "epochs": heads.epochs}
+        result.scores[name] = score(one.outputs(test[:, at]))
+        result.choices[name] = {"hidden": one.config.hidden, "epochs": one.epochs}
+    result.choices |= {"knn_layer": near.layer, "knn_centred": near.centred, "mlp_layer": layer}
     return result
 
 
 def _frame(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores:
-    """F1 of segments. The layer is chosen on whole clips: which events they hold at all."""
+    """F1 of segments, at the last layer and at the one that tells best which events whole clips hold."""
     heard = {split: [sorted({e["label"] for e in events}) for events in rows[split]["events"]] for split in SPLITS}
-    classes = classes_of(heard["train"])
+    classes, last = classes_of(heard["train"]), encoder.layers - 1
     pooled = _pooled(encoder, task, rows, cache)
-    clips = [(pooled[split], targets(heard[split], classes)) for split in SPLITS]
-    layer, _ = choose_layer(*clips[:2], mean_average_precision)
-    result = Scores(choices={"layer": layer})
-    groups = rows["test"]["group"]
-    for name, at in {"last": encoder.layers - 1, "chosen": layer}.items():
-        frames = _frames(encoder, task, rows, cache, at)
-        features, truth, of_clips = zip(
-            *(_segments(frames[split], rows[split], encoder, task, classes) for split in SPLITS)
+    clips = [(pooled[split], targets(heard[split], classes)) for split in ("train", "validation")]
+    promising, _ = choose_layer(*clips, mean_average_precision)
+    found, of_validation = {"knn": {}, "mlp": {}}, {"knn": {}, "mlp": {}}
+    for layer in {last, promising}:
+        frames = _frames(encoder, task, rows, cache, layer)
+        train, validation, (features, truth, of_clip) = (
+            _segments(frames[split], rows[split], encoder, task, classes) for split in SPLITS
         )
 
-        def score(outputs: np.ndarray, truth: np.ndarray = truth[2], of_clip: list[int] = of_clips[2]) -> Estimate:
+        def score(outputs: np.ndarray, truth: np.ndarray = truth, of_clip: list[int] = of_clip) -> Estimate:
             counts = np.stack([outcomes(truth, one, of_clip) for one in outputs])
-            return estimate(lambda weights: f1(weights, counts), groups, task.name)
+            return estimate(lambda weights: f1(weights, counts), rows["test"]["group"], task.name)
 
-        best = choose_neighbourhood(
-            (features[0][:, None], truth[0]), (features[1][:, None], truth[1]), lambda t, o: segment_f1(t, o - 0.5)
-        )
-        voted = votes(features[0], truth[0], features[2], centred=best.centred)
-        result.scores[f"knn_{name}"] = score(voted[None] - 0.5)
-        heads = choose_heads((features[0], truth[0]), (features[1], truth[1]), FRAME, segment_f1)
-        result.scores[f"mlp_{name}"] = score(heads.outputs(features[2]))
+        bank, queries = ((part[0][:, None], part[1]) for part in (train, validation))
+        near = choose_neighbourhood(bank, queries, lambda truth, outputs: segment_f1(truth, outputs - 0.5))
+        found["knn"][layer] = score(votes(*train[:2], features, centred=near.centred)[None] - 0.5)
+        of_validation["knn"][layer] = near.scores[near.centred][0]
+        heads = choose_heads(train[:2], validation[:2], FRAME, segment_f1)
+        found["mlp"][layer] = score(heads.outputs(features))
+        of_validation["mlp"][layer] = float(np.mean(heads.validation))
+    result = Scores()
+    for kind, scores in found.items():
+        layer = max((last, promising), key=of_validation[kind].__getitem__)
+        result.scores |= {f"{kind}_last": scores[last], f"{kind}_chosen": scores[layer]}
+        result.choices[f"{kind}_layer"] = layer
     return result
 
 
