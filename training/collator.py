@@ -1,7 +1,9 @@
 """Rows of a dataset -> one batch in which only the answer is learned."""
 
+from __future__ import annotations
+
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,19 +13,28 @@ from dataset_builders.loading import decode
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
+from .augmentation import augment, mask_spectrogram
+from .config import Augmentation
+
+MODEL_INPUTS = ("input_ids", "attention_mask", "input_features", "input_features_mask", "window_frames")
+
 
 @dataclass
 class Collator:
     """Builds prompt, answer and features; in training it also augments and varies the token rate.
 
+    Beside the model's inputs a batch holds, of each row, `tasks`, `domains` and `clips`, which name it.
+
     Args:
         processor: the model's.
         rates: audio token rates and how often a batch uses each.
+        augmentation: the recipe's.
         train: augment, and draw a fresh instruction for every visit of a clip.
     """
 
     processor: UniWhisperProcessor
     rates: dict[float, float]
+    augmentation: Augmentation = field(default_factory=Augmentation)
     train: bool = True
 
     def __call__(self, rows: list[dict]) -> dict:
@@ -33,9 +44,10 @@ class Collator:
         if self.train:
             shares = np.array(list(self.rates.values()))
             rate = float(rng.choice(list(self.rates), p=shares / shares.sum()))
-            tail = float(rng.choice([0.0, rng.uniform(0.0, 2.0)]))
+            if rng.random() < self.augmentation.silence:
+                tail = float(rng.uniform(0.0, 2.0))
             rows = [recast(row) for row in rows]
-            audio = [augment(clip, np.random.default_rng(row["seed"])) for clip, row in zip(audio, rows)]
+            audio = self.augmented(audio, rows)
         prompts = [self.prompt(row["instruction"]) for row in rows]
         end = self.processor.tokenizer.eos_token
         batch = self.processor(
@@ -51,9 +63,23 @@ class Collator:
         for row, (length, answer) in enumerate(zip(batch["attention_mask"].sum(-1).tolist(), answers)):
             labels[row, length - answer : length] = batch["input_ids"][row, length - answer : length]
         if self.train:
-            mask_spectrogram(batch["input_features"], batch["window_frames"], rng)
-        unused = ("window_starts", "num_windows")
-        return {**{k: v for k, v in batch.items() if k not in unused}, "labels": labels}
+            mask_spectrogram(batch["input_features"], batch["window_frames"], rng, self.augmentation.spectrogram)
+        return {
+            **{name: batch[name] for name in MODEL_INPUTS},
+            "audio_token_rate": batch["audio_token_rate"],
+            "labels": labels,
+            **told(rows),
+        }
+
+    def augmented(self, audio: list[np.ndarray], rows: list[dict]) -> list[np.ndarray]:
+        """Each clip augmented as its row's `seed` draws; what is mixed in is another clip of its domain."""
+        heard = []
+        for place, (clip, row) in enumerate(zip(audio, rows)):
+            rng = np.random.default_rng(row["seed"])
+            others = [at for at, other in enumerate(rows) if at != place and other["domain"] == row["domain"]]
+            other = audio[others[rng.integers(len(others))]] if others else None
+            heard.append(augment(clip, self.augmentation, rng, row["task"], other))
+        return heard
 
     def prompt(self, instruction: str) -> str:
         """The chat up to the answer, with one audio before the instruction."""
@@ -70,23 +96,11 @@ def recast(row: dict) -> dict:
     return {**row, "instruction": instruction, "answer": answer}
 
 
-def augment(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Random level (-12 to +6 dB, never clipping) and, half the time, faint noise (15 to 40 dB below)."""
-    peak = float(np.abs(waveform).max()) + 1e-6
-    waveform = waveform * min(10 ** (rng.uniform(-12, 6) / 20), 1 / peak)
-    if rng.random() < 0.5:
-        level = float(np.sqrt(np.mean(waveform**2))) * 10 ** (-rng.uniform(15, 40) / 20)
-        waveform = waveform + level * rng.standard_normal(len(waveform), dtype=np.float32)
-    return waveform.astype(np.float32)
-
-
-def mask_spectrogram(features: torch.Tensor, window_frames: torch.Tensor, rng: np.random.Generator) -> None:
-    """SpecAugment (Park et al., 2019), light and in place: for half the windows a band and a stretch
-    of at most an eighth of the mels and of the time take the window's mean."""
-    for window, frames in zip(features, (2 * window_frames).tolist()):
-        if rng.random() < 0.5:
-            mean = float(window[:, :frames].mean())
-            band, stretch = rng.integers(0, window.shape[0] // 8 + 1), rng.integers(0, min(frames // 8, 40) + 1)
-            low, start = rng.integers(0, window.shape[0] - band + 1), rng.integers(0, frames - stretch + 1)
-            window[low : low + band, :frames] = mean
-            window[:, start : start + stretch] = mean
+def told(rows: list[dict]) -> dict[str, list]:
+    """What a batch tells of its rows beside the model's inputs."""
+    return {
+        "tasks": [row["task"] for row in rows],
+        "domains": [row["domain"] for row in rows],
+        "clips": [f"{row['task']}: {row['audio']['path']} ({row['source']})" for row in rows],
+        "seconds": [row["duration"] for row in rows],
+    }

@@ -1,55 +1,177 @@
-"""The order in which a run hears its clips: tasks by share, like lengths together, fixed by a seed."""
+"""The order in which a run hears its clips: tasks by share, like lengths together, fixed by a seed.
 
+A batch is what one optimizer step hears on all processes together. Each process takes its part of it, so the
+order depends on the recipe alone, and a run goes on in it on another number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import datasets
 import numpy as np
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset, Sampler
 
-from dataset_builders.loading import batch_like_sizes
+from . import config
+from .sampling import shares
 
-from .config import Recipe
+POOL = 16
+"""Batches among which clips of like length are looked for."""
 
 
 class Mixture(Dataset):
-    """`examples` rows drawn from several tasks; a task starts again when all its rows were heard.
+    """Rows drawn from several tasks; a task starts again when all its rows were heard.
 
-    Rows of a batch have like durations, so that little is padding. An item is a row of the dataset
-    plus its task's `labels` and a `seed`, from which its instruction and augmentation are drawn.
+    An item is a row of the dataset plus its task's `labels` and a `seed`, from which its instruction and
+    augmentation are drawn.
+
+    Args:
+        recipe: what is heard.
+        tasks: the rows of each task; all of one domain.
+        seed: of the order.
     """
 
-    def __init__(self, tasks: dict[str, "Dataset"], shares: dict[str, float], examples: int, batch: int, seed: int):
+    def __init__(self, recipe: config.Mixture, tasks: dict[str, datasets.Dataset], seed: int):
         rng = np.random.default_rng(seed)
-        names = list(shares)
-        weights = np.array([shares[name] for name in names], dtype=float)
-        drawn = rng.choice(len(names), size=examples, p=weights / weights.sum())
-        self.tasks = [tasks[name] for name in names]
+        self.shares = shares(
+            recipe,
+            {name: len(rows) for name, rows in tasks.items()},
+            {n: rows[0]["domain"] for n, rows in tasks.items()},
+        )
+        self.tasks = [tasks[name] for name in self.shares]
         self.labels = [sorted(set(task["label"]) - {None}) for task in self.tasks]
-        rows = np.empty(examples, dtype=int)
-        seconds = np.empty(examples)
-        for index, task in enumerate(self.tasks):
-            places = np.flatnonzero(drawn == index)
-            rounds = -(-len(places) // len(task))
-            order = np.concatenate([rng.permutation(len(task)) for _ in range(rounds)] or [np.empty(0, int)])
-            rows[places] = order[: len(places)]
-            seconds[places] = np.asarray(task["duration"])[rows[places]]
-        order = np.concatenate(batch_like_sizes(seconds, batch, rng))
-        self.order = list(zip(drawn[order].tolist(), rows[order].tolist(), order.tolist()))
+        drawn = rng.choice(len(self.tasks), size=recipe.examples, p=list(self.shares.values()))
+        self.rows, seconds = np.empty(recipe.examples, int), np.empty(recipe.examples)
+        for number, task in enumerate(self.tasks):
+            places = np.flatnonzero(drawn == number)
+            rounds = [rng.permutation(len(task)) for _ in range(-(-len(places) // len(task)))]
+            self.rows[places] = np.concatenate(rounds or [np.empty(0, int)])[: len(places)]
+            seconds[places] = np.asarray(task["duration"])[self.rows[places]]
+        self.drawn = drawn
+        self.batches = batch_by_seconds(seconds, recipe.batch_seconds, rng)
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.rows)
 
     def __getitem__(self, index: int) -> dict:
-        task, row, seed = self.order[index]
-        return {**self.tasks[task][row], "labels": self.labels[task], "seed": seed}
+        task = self.drawn[index]
+        return {**self.tasks[task][int(self.rows[index])], "labels": self.labels[task], "seed": index}
 
 
-def load_tasks(recipe: Recipe, split: str) -> dict[str, "Dataset"]:
+class Parts(Sampler):
+    """What one process hears of every batch, in as many pieces as gradients are accumulated over.
+
+    Args:
+        batches: of all processes, as `Mixture` has them.
+        rank, world_size: this process, and how many there are.
+        pieces: gradient accumulation steps.
+    """
+
+    def __init__(self, batches: list[list[int]], rank: int = 0, world_size: int = 1, pieces: int = 1):
+        smallest = min(map(len, batches))
+        if smallest < world_size * pieces:
+            raise config.RecipeError(
+                f"the smallest batch has {smallest} clips, too few for {world_size} processes with {pieces} pieces "
+                "each: raise mixture.batch_seconds"
+            )
+        self.parts = [
+            batch[part :: world_size * pieces]
+            for batch in batches
+            for part in range(rank, world_size * pieces, world_size)
+        ]
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.parts)
+
+
+class StreamedMixture(IterableDataset):
+    """The same from streams, whose sizes nobody knows: shares follow from the weights alone.
+
+    Items are what one process hears of one batch. Every process reads all rows, decoding only its own.
+
+    Args:
+        recipe: what is heard.
+        tasks: the stream of each task.
+        seed: of the order.
+        rank, world_size, pieces: as for `Parts`.
+    """
+
+    def __init__(
+        self,
+        recipe: config.Mixture,
+        tasks: dict[str, datasets.IterableDataset],
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        pieces: int = 1,
+    ):
+        self.recipe, self.tasks, self.seed = recipe, tasks, seed
+        self.rank, self.world_size, self.pieces = rank, world_size, pieces
+
+    def __iter__(self) -> Iterator[list[dict]]:
+        rng = np.random.default_rng(self.seed)
+        rows = islice(self._rows(rng), self.recipe.examples)
+        while pool := list(islice(rows, self._pool())):
+            for batch in batch_by_seconds(np.array([row["duration"] for row in pool]), self.recipe.batch_seconds, rng):
+                for part in Parts([batch], self.rank, self.world_size, self.pieces):
+                    yield [pool[place] for place in part]
+
+    def _pool(self) -> int:
+        return max(1, round(POOL * self.recipe.batch_seconds / self.recipe.max_seconds))
+
+    def _rows(self, rng: np.random.Generator) -> Iterator[dict]:
+        names = list(self.tasks)
+        first = {name: next(iter(rows)) for name, rows in self.tasks.items()}
+        share = shares(self.recipe, dict.fromkeys(names, 1), {name: row["domain"] for name, row in first.items()})
+        streams = {name: self._endless(rows) for name, rows in self.tasks.items()}
+        seed = 0
+        while True:
+            name = names[rng.choice(len(names), p=[share[name] for name in names])]
+            row = next(streams[name])
+            if row["duration"] <= self.recipe.max_seconds:
+                yield {**row, "labels": row["choices"] or [], "seed": seed}
+                seed += 1
+
+    @staticmethod
+    def _endless(rows: datasets.IterableDataset) -> Iterator[dict]:
+        while True:
+            yield from rows
+
+
+def batch_by_seconds(seconds: np.ndarray, limit: float, rng: np.random.Generator) -> list[list[int]]:
+    """Places of `seconds` in batches of like lengths, in random order, each of at most `limit` padded seconds."""
+    batches = []
+    pools = max(1, round(seconds.sum() / limit / POOL))
+    for places in np.array_split(np.arange(len(seconds)), pools):
+        places = places[np.argsort(seconds[places], kind="stable")].tolist()
+        cut: list[list[int]] = [[]]
+        for place in places:
+            if cut[-1] and (len(cut[-1]) + 1) * seconds[place] > limit:
+                cut.append([])
+            cut[-1].append(place)
+        if len(cut) > 1:  # what is left over is shared with the batch before it
+            both = cut[-2] + cut[-1]
+            half = len(both) // 2
+            if (len(both) - half) * seconds[both[-1]] <= limit:
+                cut[-2:] = [both[:half], both[half:]]
+        batches += [cut[number] for number in rng.permutation(len(cut))]
+    return batches
+
+
+def load_tasks(recipe: config.Mixture, split: str) -> dict[str, datasets.Dataset]:
     """One dataset a task, without clips longer than `max_seconds`; says how many were left out."""
-    from datasets import load_dataset
-
     import dataset_builders  # noqa: F401  (makes our names known to load_dataset)
 
     tasks = {}
-    for name in recipe.mixture:
-        task = load_dataset(recipe.dataset, name, split=split)
+    for name in recipe.tasks:
+        if recipe.streaming and split == "train":
+            tasks[name] = datasets.load_dataset(recipe.dataset, name, split=split, streaming=True)
+            continue
+        task = datasets.load_dataset(recipe.dataset, name, split=split)
         kept = np.flatnonzero(np.asarray(task["duration"]) <= recipe.max_seconds)
         if len(kept) < len(task):
             print(

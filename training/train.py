@@ -1,61 +1,157 @@
 """Train UniWhisper: `python -m training.train training/recipes/starter.yaml`.
 
 One loss, next token on the answer, for every task. The adapter and a LoRA on the language model learn
-the answer's form first; the encoder joins later at a low rate. Run it again to resume.
+the answer's form first; the encoder joins later at a low rate. Run it again to resume, on as many processes
+as there are: `accelerate launch -m training.train RECIPE`.
 """
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import torch
 import typer
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, get_peft_model, inject_adapter_in_model
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
 
 from .collator import Collator
-from .config import Recipe, read_recipe
+from .config import Recipe, RecipeError, read_recipe
 from .export import export
-from .mixture import Mixture, load_tasks
+from .meter import Meter, losses_by_row
+from .mixture import Mixture, Parts, StreamedMixture, load_tasks
 from .optimizer import EncoderStarts, clip_parts, parameter_groups
+from .quick_knn import QuickKNN
+
+TOLD = ("tasks", "domains", "clips", "seconds")
 
 
 class UniWhisperTrainer(Trainer):
-    """The Trainer with our order of clips, our learning rates and the collators of each split."""
+    """The Trainer with our batches, our learning rates, the collators of each split, and a meter."""
 
-    def __init__(self, *args, recipe: Recipe, eval_collator: Collator, **kwargs):
+    def __init__(self, *args, recipe: Recipe, eval_collator: Collator, quick_knn: QuickKNN | None = None, **kwargs):
         super().__init__(*args, **kwargs)
-        self.recipe, self.eval_collator = recipe, eval_collator
+        self.recipe, self.eval_collator, self.quick_knn = recipe, eval_collator, quick_knn
+        self.meter = Meter(recipe.spike, self.args.world_size)
+        self.groups = parameter_groups(self.model, recipe)
+        for group in self.groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(True)
+        self.add_callback(EncoderStarts(self.groups, recipe.encoder.starts))
 
-    def _get_train_sampler(self, dataset=None):
-        return torch.utils.data.SequentialSampler(dataset if dataset is not None else self.train_dataset)
+    def get_train_dataloader(self) -> DataLoader:
+        """This process's part of every batch; nothing is left for `accelerate` to share out."""
+        where = self.args.process_index, self.args.world_size, self.args.gradient_accumulation_steps
+        options = {"collate_fn": self.data_collator, "num_workers": self.args.dataloader_num_workers}
+        if isinstance(self.train_dataset, StreamedMixture):
+            self.train_dataset.rank, self.train_dataset.world_size, self.train_dataset.pieces = where
+            return DataLoader(self.train_dataset, batch_size=None, **options)
+        return DataLoader(self.train_dataset, batch_sampler=Parts(self.train_dataset.batches, *where), **options)
 
-    def create_optimizer(self, model=None):
-        if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(
-                parameter_groups(self.model, self.recipe), weight_decay=self.args.weight_decay, betas=(0.9, 0.98)
-            )
-            clip_parts(self.optimizer, self.recipe.max_grad_norm)
-        return self.optimizer
-
-    def get_eval_dataloader(self, eval_dataset=None):
+    def get_eval_dataloader(self, eval_dataset=None) -> DataLoader:
         trained, self.data_collator = self.data_collator, self.eval_collator
         try:
             return super().get_eval_dataloader(eval_dataset)
         finally:
             self.data_collator = trained
 
+    def create_optimizer(self, model=None):
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(self.groups, weight_decay=self.args.weight_decay, betas=(0.9, 0.98))
+            clip_parts(self.optimizer, self.recipe.max_grad_norm)
+        return self.optimizer
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        told = {name: inputs.pop(name) for name in TOLD}
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if model.training:
+            losses = losses_by_row(outputs.logits, inputs["labels"])
+            self.meter.add(losses, int(inputs["attention_mask"].sum()), told)
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        super().log(logs | self.meter.report() if "loss" in logs else logs, start_time)
+
+    def _evaluate(self, *args, **kwargs) -> dict[str, float]:
+        metrics = super()._evaluate(*args, **kwargs)
+        if self.quick_knn:
+            near = self.quick_knn(self.accelerator.unwrap_model(self.model).model)
+            metrics |= {f"eval_{name}": value for name, value in near.items()}
+            self.log({f"eval_{name}": value for name, value in near.items()})
+        return metrics
+
 
 def prepare_model(recipe: Recipe, base: Path) -> UniWhisperForConditionalGeneration:
-    """The base with a LoRA on its language model, whose frozen weights are held in bf16."""
+    """The base, with what the recipe lets learn in float32 and what it keeps still in bfloat16."""
     model = UniWhisperForConditionalGeneration.from_pretrained(base, dtype=torch.float32)
-    model.language_model.to(torch.bfloat16).requires_grad_(False)
-    lora = LoraConfig(task_type="CAUSAL_LM", **vars(recipe.lora))
     if recipe.embedding_layer is not None:
         model.config.embedding_layer = recipe.embedding_layer
-    model.language_model = get_peft_model(model.language_model, lora, autocast_adapter_dtype=True)
+    if recipe.language_model.learns != "full":
+        model.language_model.to(torch.bfloat16).requires_grad_(False)
+    if recipe.language_model.learns == "lora":
+        lora = LoraConfig(task_type="CAUSAL_LM", **vars(recipe.language_model.lora))
+        model.language_model = get_peft_model(model.language_model, lora, autocast_adapter_dtype=True)
+    encoder = model.model.encoder.requires_grad_(False)
+    if recipe.encoder.learns == "lora":
+        inject_adapter_in_model(LoraConfig(**vars(recipe.encoder.lora)), encoder)
     return model
+
+
+def training_arguments(recipe: Recipe) -> TrainingArguments:
+    """Those of the recipe, and those that are the same for all.
+
+    Raises:
+        RecipeError: `trainer` holds an entry that is unknown or not its own to set.
+    """
+    ours = {
+        "output_dir": str(recipe.output),
+        "seed": recipe.seed,
+        "max_grad_norm": 0.0,  # each part is clipped apart, see optimizer.clip_parts
+        "num_train_epochs": 1,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "enable_jit_checkpoint": True,  # SIGTERM saves
+        "use_cpu": not torch.cuda.is_available(),
+    }
+    if both := ours.keys() & recipe.trainer.keys():
+        raise RecipeError(f"trainer.{', '.join(sorted(both))} is not the recipe's to set")
+    try:
+        return TrainingArguments(**ours, **recipe.trainer)
+    except TypeError as error:
+        raise RecipeError(f"trainer: {error}") from None
+
+
+def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
+    """The trainer of a recipe whose `base` is set."""
+    args = training_arguments(recipe)
+    set_seed(recipe.seed)
+    processor = UniWhisperProcessor.from_pretrained(recipe.base)
+    model = prepare_model(recipe, recipe.base)
+    train, validation = (load_tasks(recipe.mixture, split) for split in ("train", "validation"))
+    if recipe.mixture.streaming:
+        mixture, knn = StreamedMixture(recipe.mixture, train, recipe.seed), None
+    else:
+        mixture = Mixture(recipe.mixture, train, recipe.seed)
+        print("hears " + ", ".join(f"{name} {share:.1%}" for name, share in mixture.shares.items()))
+        knn = QuickKNN(train, validation, processor.feature_extractor, recipe.validation_clips, recipe.seed)
+    few = {
+        name: rows.shuffle(seed=recipe.seed).select(range(min(recipe.validation_clips, len(rows))))
+        for name, rows in validation.items()
+    }
+    return UniWhisperTrainer(
+        model=model,
+        args=args,
+        recipe=recipe,
+        train_dataset=mixture,
+        eval_dataset=few,
+        data_collator=Collator(processor, recipe.audio_token_rates, recipe.augmentation),
+        eval_collator=Collator(processor, recipe.audio_token_rates, train=False),
+        quick_knn=knn,
+        processing_class=processor,
+    )
 
 
 def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True)) -> None:
@@ -65,41 +161,13 @@ def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True))
         from .assemble import assemble_base
 
         recipe.base = assemble_base()
-    args = TrainingArguments(
-        output_dir=str(recipe.output),
-        seed=recipe.seed,
-        max_grad_norm=0.0,  # each part is clipped apart, see optimizer.clip_parts
-        use_cpu=not torch.cuda.is_available(),
-        remove_unused_columns=False,
-        label_names=["labels"],
-        **recipe.trainer,
-    )
-    set_seed(recipe.seed)
-    processor = UniWhisperProcessor.from_pretrained(recipe.base)
-    model = prepare_model(recipe, recipe.base)
-    batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    train = Mixture(load_tasks(recipe, "train"), recipe.mixture, recipe.examples, batch, recipe.seed)
-    validation = {
-        name: task.shuffle(seed=recipe.seed).select(range(min(recipe.validation_clips, len(task))))
-        for name, task in load_tasks(recipe, "validation").items()
-    }
-    trainer = UniWhisperTrainer(
-        model=model,
-        args=args,
-        recipe=recipe,
-        train_dataset=train,
-        eval_dataset=validation,
-        data_collator=Collator(processor, recipe.audio_token_rates),
-        eval_collator=Collator(processor, recipe.audio_token_rates, train=False),
-        processing_class=processor,
-        callbacks=[EncoderStarts(recipe.encoder_starts)],
-    )
+    trainer = make_trainer(recipe)
     last = get_last_checkpoint(recipe.output) if recipe.output.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     trainer.save_state()
-
-    export(trainer.accelerator.unwrap_model(trainer.model), recipe.output / "final", recipe.base)
-    print(f"trained tensors: {recipe.output / 'final'}")
+    if trainer.is_world_process_zero():
+        export(trainer.accelerator.unwrap_model(trainer.model), recipe.output / "final", recipe.base)
+        print(f"trained tensors: {recipe.output / 'final'}")
 
 
 if __name__ == "__main__":

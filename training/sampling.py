@@ -1,0 +1,50 @@
+"""How often a run hears each task."""
+
+from collections.abc import Mapping
+
+from .config import Mixture
+
+TRANSCRIPTION = ("asr_",)
+"""Beginnings of the names of tasks that ask for a transcript."""
+
+
+def shares(recipe: Mixture, clips: Mapping[str, int], domains: Mapping[str, str]) -> dict[str, float]:
+    """Share of each task among the clips of a run; they add up to 1.
+
+    A task's share grows with its clips to the power of `temperature`, times its weight. Replay and the domains'
+    floors then raise what falls short of them, each at the cost of all other tasks in proportion.
+
+    Args:
+        recipe: the mixture's.
+        clips: how many training clips each task has.
+        domains: the domain of each task.
+
+    Raises:
+        ValueError: floors ask for a domain that no task has, or replay for transcription that none is.
+    """
+    found = {task: weight * clips[task] ** recipe.temperature for task, weight in recipe.tasks.items()}
+    found = {task: share / sum(found.values()) for task, share in found.items()}
+    least = {domain: [t for t in found if domains[t] == domain] for domain in recipe.floors}
+    wanted = [(f"the floor of {domain}", least[domain], floor) for domain, floor in recipe.floors.items()]
+    wanted.append(("replay", [task for task in found if task.startswith(TRANSCRIPTION)], recipe.replay))
+    for name, tasks, share in wanted:
+        if share and not tasks:
+            raise ValueError(f"{name} is {share}, but the mixture has no task for it")
+    for _ in range(ROUNDS):
+        for _, tasks, share in wanted:
+            found = raise_to(found, tasks, share)
+    return found
+
+
+ROUNDS = 50
+"""Raising one part lowers the others, so it is done in turns until all hold."""
+
+
+def raise_to(shares: dict[str, float], tasks: list[str], least: float) -> dict[str, float]:
+    """`shares` in which `tasks` together have at least `least`."""
+    held = sum(shares[task] for task in tasks)
+    if held >= least:
+        return shares
+    return {
+        task: share * (least / held if task in tasks else (1 - least) / (1 - held)) for task, share in shares.items()
+    }
