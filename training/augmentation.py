@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import soundfile
@@ -105,7 +106,7 @@ def codec(waveform: np.ndarray, name: str) -> np.ndarray:
 
 
 def mask_spectrogram(
-    features: torch.Tensor, window_frames: torch.Tensor, rng: np.random.Generator, chance: float = 0.5
+    features: torch.Tensor, window_frames: torch.Tensor, rngs: Sequence[np.random.Generator], chance: float = 0.5
 ) -> None:
     """SpecAugment (Park et al., 2019), light and in place: with `chance`, a band and a stretch of at most an
     eighth of the mels and of the time take the window's mean.
@@ -113,8 +114,10 @@ def mask_spectrogram(
     Args:
         features: log-mel `(windows, mels, mel frames)`.
         window_frames: encoder frames, of two mel frames each, that hold audio `(windows,)`.
+        rngs: one for each window.
+        chance: of a window.
     """
-    for window, frames in zip(features, (2 * window_frames).tolist()):
+    for window, frames, rng in zip(features, (2 * window_frames).tolist(), rngs):
         if rng.random() < chance:
             mean = float(window[:, :frames].mean())
             band, stretch = rng.integers(0, window.shape[0] // 8 + 1), rng.integers(0, min(frames // 8, 40) + 1)

@@ -38,10 +38,10 @@ class Collator:
     train: bool = True
 
     def __call__(self, rows: list[dict]) -> dict:
-        rng = np.random.default_rng(rows[0].get("seed", 0))
         audio = [decode(row["audio"]["bytes"]) for row in rows]
         rate, tail = max(self.rates, key=self.rates.get), 0.0
         if self.train:
+            rng = np.random.default_rng(rows[0]["batch"])
             shares = np.array(list(self.rates.values()))
             rate = float(rng.choice(list(self.rates), p=shares / shares.sum()))
             if rng.random() < self.augmentation.silence:
@@ -63,7 +63,9 @@ class Collator:
         for row, (length, answer) in enumerate(zip(batch["attention_mask"].sum(-1).tolist(), answers)):
             labels[row, length - answer : length] = batch["input_ids"][row, length - answer : length]
         if self.train:
-            mask_spectrogram(batch["input_features"], batch["window_frames"], rng, self.augmentation.spectrogram)
+            rngs = [np.random.default_rng((row["seed"], 1)) for row in rows]
+            windows = [rng for rng, count in zip(rngs, batch["num_windows"].tolist()) for _ in range(count)]
+            mask_spectrogram(batch["input_features"], batch["window_frames"], windows, self.augmentation.spectrogram)
         return {
             **{name: batch[name] for name in MODEL_INPUTS},
             "audio_token_rate": batch["audio_token_rate"],

@@ -23,8 +23,8 @@ POOL = 16
 class Mixture(Dataset):
     """Rows drawn from several tasks; a task starts again when all its rows were heard.
 
-    An item is a row of the dataset plus its task's `labels` and a `seed`, from which its instruction and
-    augmentation are drawn.
+    An item is a row of the dataset plus its task's `labels`, a `seed`, from which its instruction and
+    augmentation are drawn, and its `batch`, from which is drawn what all processes do alike.
 
     Args:
         recipe: what is heard.
@@ -50,13 +50,19 @@ class Mixture(Dataset):
             seconds[places] = np.asarray(task["duration"])[self.rows[places]]
         self.drawn = drawn
         self.batches = batch_by_seconds(seconds, recipe.batch_seconds, rng)
+        self.batch_of = {place: number for number, batch in enumerate(self.batches) for place in batch}
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict:
         task = self.drawn[index]
-        return {**self.tasks[task][int(self.rows[index])], "labels": self.labels[task], "seed": index}
+        return {
+            **self.tasks[task][int(self.rows[index])],
+            "labels": self.labels[task],
+            "seed": index,
+            "batch": self.batch_of[index],
+        }
 
 
 class Parts(Sampler):
@@ -114,11 +120,12 @@ class StreamedMixture(IterableDataset):
 
     def __iter__(self) -> Iterator[list[dict]]:
         rng = np.random.default_rng(self.seed)
-        rows = islice(self._rows(rng), self.recipe.examples)
+        rows, number = islice(self._rows(rng), self.recipe.examples), 0
         while pool := list(islice(rows, self._pool())):
             for batch in batch_by_seconds(np.array([row["duration"] for row in pool]), self.recipe.batch_seconds, rng):
                 for part in Parts([batch], self.rank, self.world_size, self.pieces):
-                    yield [pool[place] for place in part]
+                    yield [pool[place] | {"batch": number} for place in part]
+                number += 1
 
     def _pool(self) -> int:
         return max(1, round(POOL * self.recipe.batch_seconds / self.recipe.max_seconds))

@@ -82,9 +82,9 @@ def test_augment_repeats_by_seed_and_spares_pitch():
 def test_spectrogram_is_masked_lightly():
     features = torch.randn(40, 80, 100)
     masked = features.clone()
-    mask_spectrogram(masked, torch.full((40,), 50), np.random.default_rng(0))
+    mask_spectrogram(masked, torch.full((40,), 50), [np.random.default_rng(seed) for seed in range(40)])
     changed = (masked != features).float().mean((1, 2))
     assert 0 < (changed > 0).float().mean() < 1 and changed.max() < 0.3
     untouched = features.clone()
-    mask_spectrogram(untouched, torch.full((40,), 50), np.random.default_rng(0), chance=0)
+    mask_spectrogram(untouched, torch.full((40,), 50), [np.random.default_rng(seed) for seed in range(40)], chance=0)
     assert torch.equal(untouched, features)

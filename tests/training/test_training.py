@@ -186,7 +186,7 @@ def test_only_the_answer_is_learned(tiny_processor, tasks):
 def test_training_batches_vary_and_repeat_by_seed(tiny_processor, tasks):
     row = {**tasks["drum_class"][0], "labels": DRUMS}
     collator = Collator(tiny_processor, RATES)
-    batches = [collator([{**row, "seed": seed}]) for seed in (1, 1, *range(2, 10))]
+    batches = [collator([{**row, "seed": seed, "batch": seed}]) for seed in (1, 1, *range(2, 10))]
     assert torch.equal(batches[0]["input_features"], batches[1]["input_features"])
     assert {batch["audio_token_rate"] for batch in batches} == set(RATES)
     assert len({tiny_processor.decode(batch["input_ids"][0]) for batch in batches}) > 3
@@ -196,7 +196,7 @@ def test_a_yes_or_no_question_is_asked_afresh_with_its_own_answer(tiny_processor
     row = tasks["drum_class"][1] | {"labels": DRUMS, "instruction": "Is this drum a kick?", "answer": "no"}
     collator, answers = Collator(tiny_processor, RATES), set()
     for seed in range(60):
-        batch = collator([row | {"seed": seed}])
+        batch = collator([row | {"seed": seed, "batch": seed}])
         prompt = tiny_processor.decode(batch["input_ids"][0])
         learned = tiny_processor.decode(batch["labels"][0][batch["labels"][0] != -100]).removesuffix("<|im_end|>")
         answers.add(learned)
