@@ -16,7 +16,15 @@ from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from .augmentation import augment, mask_spectrogram
 from .config import Augmentation
 
-MODEL_INPUTS = ("input_ids", "attention_mask", "input_features", "input_features_mask", "window_frames")
+MODEL_INPUTS = (
+    "input_ids",
+    "attention_mask",
+    "input_features",
+    "input_features_mask",
+    "window_frames",
+    "audio_token_rate",
+    "num_windows",
+)
 
 
 @dataclass
@@ -48,6 +56,15 @@ class Collator:
                 tail = float(rng.uniform(0.0, 2.0))
             rows = [recast(row) for row in rows]
             audio = self.augmented(audio, rows)
+        batch = self.inputs(rows, audio, rate, tail)
+        windows = batch.pop("num_windows").tolist()
+        if self.train:
+            rngs = [np.random.default_rng((row["seed"], 1)) for row, count in zip(rows, windows) for _ in range(count)]
+            mask_spectrogram(batch["input_features"], batch["window_frames"], rngs, self.augmentation.spectrogram)
+        return {**batch, **told(rows)}
+
+    def inputs(self, rows: list[dict], audio: list[np.ndarray], rate: float, tail: float) -> dict:
+        """The model's inputs, and `num_windows`."""
         prompts = [self.prompt(row["instruction"]) for row in rows]
         end = self.processor.tokenizer.eos_token
         batch = self.processor(
@@ -62,16 +79,7 @@ class Collator:
         labels = torch.full_like(batch["input_ids"], -100)
         for row, (length, answer) in enumerate(zip(batch["attention_mask"].sum(-1).tolist(), answers)):
             labels[row, length - answer : length] = batch["input_ids"][row, length - answer : length]
-        if self.train:
-            rngs = [np.random.default_rng((row["seed"], 1)) for row in rows]
-            windows = [rng for rng, count in zip(rngs, batch["num_windows"].tolist()) for _ in range(count)]
-            mask_spectrogram(batch["input_features"], batch["window_frames"], windows, self.augmentation.spectrogram)
-        return {
-            **{name: batch[name] for name in MODEL_INPUTS},
-            "audio_token_rate": batch["audio_token_rate"],
-            "labels": labels,
-            **told(rows),
-        }
+        return {**{name: batch[name] for name in MODEL_INPUTS}, "labels": labels}
 
     def augmented(self, audio: list[np.ndarray], rows: list[dict]) -> list[np.ndarray]:
         """Each clip augmented as its row's `seed` draws; what is mixed in is another clip of its domain."""

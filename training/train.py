@@ -7,13 +7,14 @@ as there are: `accelerate launch -m training.train RECIPE`.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 import typer
 from peft import LoraConfig, get_peft_model, inject_adapter_in_model
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments, set_seed
+from transformers import Trainer, TrainingArguments, WhisperForConditionalGeneration, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
@@ -25,6 +26,7 @@ from .meter import Meter, losses_by_row
 from .mixture import Mixture, Parts, StreamedMixture, load_tasks
 from .optimizer import EncoderStarts, clip_parts, parameter_groups
 from .quick_knn import QuickKNN
+from .whisper_decoder import WhisperAnswers, WhisperCollator, open_whisper
 
 TOLD = ("tasks", "domains", "clips", "seconds")
 
@@ -84,15 +86,22 @@ class UniWhisperTrainer(Trainer):
         return metrics
 
 
-def prepare_model(recipe: Recipe, base: Path) -> UniWhisperForConditionalGeneration:
-    """The base, with what the recipe lets learn in float32 and what it keeps still in bfloat16."""
+def prepare_model(
+    recipe: Recipe, base: Path, whisper: WhisperForConditionalGeneration | None = None
+) -> UniWhisperForConditionalGeneration | WhisperAnswers:
+    """The base, with what the recipe lets learn in float32 and what it keeps still in bfloat16.
+
+    Given a `whisper`, its decoder answers.
+    """
     model = UniWhisperForConditionalGeneration.from_pretrained(base, dtype=torch.float32)
+    if whisper is not None:
+        model = WhisperAnswers(model.model, whisper)
     if recipe.embedding_layer is not None:
         model.config.embedding_layer = recipe.embedding_layer
     if recipe.language_model.learns != "full":
         model.language_model.to(torch.bfloat16).requires_grad_(False)
     if recipe.language_model.learns == "lora":
-        lora = LoraConfig(task_type="CAUSAL_LM", **vars(recipe.language_model.lora))
+        lora = LoraConfig(**vars(recipe.language_model.lora))
         model.language_model = get_peft_model(model.language_model, lora, autocast_adapter_dtype=True)
     encoder = model.model.encoder.requires_grad_(False)
     if recipe.encoder.learns == "lora":
@@ -129,7 +138,9 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
     args = training_arguments(recipe)
     set_seed(recipe.seed)
     processor = UniWhisperProcessor.from_pretrained(recipe.base)
-    model = prepare_model(recipe, recipe.base)
+    whisper, tokenizer = open_whisper() if recipe.decoder == "whisper" else (None, None)
+    model = prepare_model(recipe, recipe.base, whisper)
+    kind = partial(WhisperCollator, tokenizer=tokenizer) if whisper else Collator
     train, validation = (load_tasks(recipe.mixture, split) for split in ("train", "validation"))
     if recipe.mixture.streaming:
         mixture, knn = StreamedMixture(recipe.mixture, train, recipe.seed), None
@@ -147,8 +158,8 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
         recipe=recipe,
         train_dataset=mixture,
         eval_dataset=few,
-        data_collator=Collator(processor, recipe.audio_token_rates, recipe.augmentation),
-        eval_collator=Collator(processor, recipe.audio_token_rates, train=False),
+        data_collator=kind(processor, recipe.audio_token_rates, recipe.augmentation),
+        eval_collator=kind(processor, recipe.audio_token_rates, train=False),
         quick_knn=knn,
         processing_class=processor,
     )

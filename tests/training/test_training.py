@@ -13,6 +13,7 @@ import yaml
 from datasets import Dataset
 
 from dataset_builders.instructions import cast
+from modeling_uniwhisper import UniWhisperProcessor
 from training import config, curve, train
 from training.collator import Collator
 from training.config import Recipe, RecipeError, read_recipe
@@ -20,6 +21,7 @@ from training.meter import Meter, TrainingStopped, losses_by_row
 from training.mixture import Mixture, Parts, StreamedMixture, batch_by_seconds
 from training.optimizer import clip_parts, parameter_groups
 from training.sampling import shares
+from training.whisper_decoder import WhisperCollator, open_whisper
 
 RATES = {12.5: 0.5, 3.125: 0.5}
 DRUMS = ["kick", "snare", "tom"]
@@ -343,3 +345,31 @@ def test_curve_is_drawn_from_the_newest_state(tmp_path):
     assert curve.read_losses(tmp_path) == ([(5, 2.0)], {"asr_en": [(8, 3.0)]})
     curve.main(tmp_path, tmp_path / "loss.png")
     assert (tmp_path / "loss.png").stat().st_size > 5000
+
+
+def test_whispers_decoder_learns_the_answer_only(assembled_base, tasks):
+    whisper, tokenizer = open_whisper()
+    recipe = Recipe(
+        mixture=config.Mixture(tasks={"a": 1}), decoder="whisper", language_model=config.LanguageModel(learns="frozen")
+    )
+    model = train.prepare_model(recipe, assembled_base, whisper)
+    rows = [tasks["drum_class"][0], tasks["asr_en"][3]]
+    processor = UniWhisperProcessor.from_pretrained(assembled_base)
+    batch = WhisperCollator(processor, RATES, train=False, tokenizer=tokenizer)(rows)
+    for row, ids, labels in zip(rows, batch["input_ids"], batch["labels"]):
+        assert tokenizer.decode(labels[labels != -100]) == f" {row['answer']}<|endoftext|>"
+        assert tokenizer.decode(ids).startswith(f"<|startofprev|> {row['instruction']}<|startoftranscript|>")
+    inputs = {name: value for name, value in batch.items() if name not in train.TOLD}
+    for group in parameter_groups(model, recipe):
+        for parameter in group["params"]:
+            parameter.requires_grad_(True)
+    optimizer = torch.optim.Adam(model.model.encoder.parameters(), lr=1e-4)
+    losses = []
+    for _ in range(3):
+        loss = model(**inputs).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[2] < losses[0]
+    assert all(parameter.grad is None for parameter in model.language_model.parameters())
