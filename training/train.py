@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import typer
 from peft import LoraConfig, get_peft_model, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments, WhisperForConditionalGeneration, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -177,8 +178,24 @@ def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True))
     trainer.train(resume_from_checkpoint=last)
     trainer.save_state()
     if trainer.is_world_process_zero():
-        export(trainer.accelerator.unwrap_model(trainer.model), recipe.output / "final", recipe.base)
+        finish(trainer.accelerator.unwrap_model(trainer.model), recipe)
         print(f"trained tensors: {recipe.output / 'final'}")
+
+
+def finish(model: UniWhisperForConditionalGeneration | WhisperAnswers, recipe: Recipe) -> None:
+    """Write `final/`: what `training.assemble` adds a language model to or, if that learned too, all of it."""
+    for name, module in list(model.model.encoder.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            model.model.encoder.set_submodule(name, module.get_base_layer())
+    final = recipe.output / "final"
+    if recipe.decoder == "whisper":
+        model.language_model = None  # it belongs to no checkpoint of ours
+    elif recipe.language_model.learns == "full":
+        model.half().save_pretrained(final)
+        UniWhisperProcessor.from_pretrained(recipe.base).save_pretrained(final)
+        return
+    export(model, final, recipe.base)
 
 
 if __name__ == "__main__":

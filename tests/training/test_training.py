@@ -13,7 +13,7 @@ import yaml
 from datasets import Dataset
 
 from dataset_builders.instructions import cast
-from modeling_uniwhisper import UniWhisperProcessor
+from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
 from training import config, curve, train
 from training.collator import Collator
 from training.config import Recipe, RecipeError, read_recipe
@@ -248,7 +248,7 @@ def run(tiny_checkpoint, tasks, monkeypatch, tmp_path):
     """`run(output, stop_after)`: trains some steps from the tiny checkpoint, or less, and returns the trainer."""
     monkeypatch.setattr(train, "load_tasks", lambda recipe, split: tasks)
     trainers = []
-    monkeypatch.setattr(train, "export", lambda model, folder, base: None)
+    monkeypatch.setattr(train, "finish", lambda model, recipe: None)
     original = train.UniWhisperTrainer.__init__
     monkeypatch.setattr(
         train.UniWhisperTrainer, "__init__", lambda self, **kw: (trainers.append(self), original(self, **kw))[0]
@@ -335,6 +335,57 @@ def test_parts_have_their_rates_and_are_clipped_apart(tiny_checkpoint):
     encoder = [p.grad for group in groups if group["name"].startswith("encoder") for p in group["params"]]
     assert torch.stack([g.norm() for g in encoder]).norm() == pytest.approx(1.0, rel=1e-3)
     assert all(torch.equal(p.grad, g) for p, g in zip(groups[0]["params"], small)), "a small norm is left alone"
+
+
+def learned(model, recipe) -> set[str]:
+    """Names of the parameters that have a learning rate."""
+    grouped = {id(p) for group in parameter_groups(model, recipe) for p in group["params"]}
+    return {name for name, parameter in model.named_parameters() if id(parameter) in grouped}
+
+
+def test_who_learns(tiny_checkpoint):
+    def of(**entries):
+        recipe = Recipe(mixture=config.Mixture(tasks={"a": 1}), **entries)
+        return learned(train.prepare_model(recipe, tiny_checkpoint), recipe)
+
+    adapter = {name for name in of(encoder=config.Encoder(learns="frozen")) if "lora_" not in name}
+    assert adapter and all(name.startswith("model.adapter.") for name in adapter)
+    top = of(encoder=config.Encoder(layers=1), language_model=config.LanguageModel(learns="frozen")) - adapter
+    assert {name.split(".")[2] for name in top} == {"layers", "layer_norm"} and not any(".layers.0." in n for n in top)
+    everything = of(language_model=config.LanguageModel(learns="full"))
+    assert "language_model.lm_head.weight" in everything or "language_model.model.embed_tokens.weight" in everything
+    low_rank = of(encoder=config.Encoder(learns="lora"), language_model=config.LanguageModel(learns="frozen")) - adapter
+    assert low_rank and all("lora_" in name and name.startswith("model.encoder.layers.") for name in low_rank)
+
+
+def test_low_rank_encoder_is_merged_into_its_weights(tiny_checkpoint, tmp_path, monkeypatch):
+    recipe = Recipe(mixture=config.Mixture(tasks={"a": 1}), encoder=config.Encoder(learns="lora"), output=tmp_path)
+    model = train.prepare_model(recipe, tiny_checkpoint)
+    features, mask = torch.randn(1, 80, 100), torch.ones(1, 100)
+    plain = model.model.encoder(features, mask).last_hidden_state
+    for name, parameter in model.model.encoder.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    trained = model.model.encoder(features, mask).last_hidden_state
+    exported = []
+    monkeypatch.setattr(train, "export", lambda model, folder, base: exported.append(model.model))
+    train.finish(model, recipe)
+    assert not any("lora" in name for name in exported[0].state_dict())
+    merged = exported[0].encoder(features, mask).last_hidden_state
+    torch.testing.assert_close(merged, trained, atol=1e-4, rtol=1e-4)
+    assert (merged - plain).abs().max() > 0.01
+
+
+def test_whole_model_is_saved_when_all_of_it_learned(tiny_checkpoint, tmp_path):
+    recipe = Recipe(
+        mixture=config.Mixture(tasks={"a": 1}),
+        language_model=config.LanguageModel(learns="full"),
+        output=tmp_path,
+        base=tiny_checkpoint,
+    )
+    train.finish(train.prepare_model(recipe, tiny_checkpoint), recipe)
+    UniWhisperForConditionalGeneration.from_pretrained(tmp_path / "final")
+    UniWhisperProcessor.from_pretrained(tmp_path / "final")
 
 
 def test_curve_is_drawn_from_the_newest_state(tmp_path):
