@@ -26,7 +26,7 @@ from dataset_builders.probe_suite.xares import XARES
 from metrics.efficiency.embedding import cpu_name
 from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 
-from .aggregate import averages, gaps
+from .aggregate import GAPS, averages, gaps
 from .encoders import open_encoder
 from .intervals import Estimate, compare
 from .report import draw, lines, markdown, side_by_side, table
@@ -125,20 +125,20 @@ def compare_(
     ours: Annotated[Path, typer.Argument(exists=True, help="JSON of ours.")],
     out: Annotated[Path | None, typer.Option("--json", help="JSON to write.")] = None,
 ) -> None:
-    """Print the share of the gap to 1.0 that OURS closes over BASE, with 95 % intervals, and paired differences."""
+    """Print the share of the gap to 1.0 that OURS closes over BASE, with 95 % intervals, and paired differences.
+
+    Both are heard at the layer that validation chose; `over_last_layer` compares with BASE's last one.
+    """
     reports, draws = zip(
         *((json.loads(path.read_text()), load_file(path.with_suffix(".safetensors"))) for path in (base, ours))
     )
     if differ := reports[0]["tasks"].keys() ^ reports[1]["tasks"].keys():
         raise typer.BadParameter(f"only one of the two has {', '.join(sorted(differ))}")
-    result = {"base": reports[0]["encoder"], "ours": reports[1]["encoder"], "unseen": {}, "speech": {}, "tasks": {}}
+    result = {"base": reports[0]["encoder"], "ours": reports[1]["encoder"], **_closed(reports, draws, "chosen")}
+    result |= {"over_last_layer": _closed(reports, draws, "last"), "tasks": {}}
     for kind in ("mlp", "knn"):
-        view = f"{kind}_chosen"
-        closed = gaps(*(averaged(report, drawn, view) for report, drawn in zip(reports, draws)))
-        for part, estimate in closed.items():
-            (result if part == "all" else result[part])[f"{kind}_gap_closed"] = _plain(estimate)
         for name in reports[0]["tasks"]:
-            pair = [_estimates(report, drawn, view).get(name) for report, drawn in zip(reports, draws)]
+            pair = [_estimates(report, drawn, f"{kind}_chosen").get(name) for report, drawn in zip(reports, draws)]
             if all(pair):
                 difference, p = compare(*pair)
                 result["tasks"].setdefault(name, {})[kind] = _plain(difference) | {"p": p}
@@ -161,6 +161,16 @@ def report(
     (out / "table.md").write_text(side_by_side(reports))
     draw(reports, out)
     print(f"written: {out}/table.md, radar.png, domains.png")
+
+
+def _closed(reports: tuple[dict, dict], draws: tuple[dict, dict], base: str) -> dict[str, object]:
+    """Closed gaps of ours at its chosen layer over the `base` layer, "last" or "chosen", of the other encoder."""
+    parts: dict[str, dict] = {part: {} for part in GAPS}
+    for kind in ("mlp", "knn"):
+        pair = (averaged(one, drawn, f"{kind}_{at}") for one, drawn, at in zip(reports, draws, (base, "chosen")))
+        for part, estimate in gaps(*pair).items():
+            parts[part][f"{kind}_gap_closed"] = _plain(estimate)
+    return parts.pop("all") | parts
 
 
 def averaged(report: dict, draws: dict[str, np.ndarray], view: str) -> dict[str, Estimate]:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from metrics.open_audio.scores import normalize
 
-from .heads import cosine, one_thread
+from .heads import cosine
 from .retrieval import linear
 
 
@@ -49,7 +49,6 @@ class CTCHead:
         return " ".join("".join(self.characters[one - 1] for one in kept).split())
 
 
-@one_thread()
 def train_ctc(
     clips: Sequence[np.ndarray], texts: Sequence[str], config: CTCConfig | None = None, seed: int = 0
 ) -> CTCHead:

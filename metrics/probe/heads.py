@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -132,6 +132,10 @@ class Heads:
         return self.stack(normal.expand(seeds, *normal.shape)).numpy()
 
 
+MANY = 256
+"""Items a step from which a second thread pays."""
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Steps on a few dozen vectors are over before a second thread has woken."""
@@ -143,11 +147,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-@one_thread()
 def train_heads(
     train: Part, validation: Part, config: HeadConfig = CLIP[0], score: Score = accuracy, seeds: Sequence[int] = SEEDS
 ) -> Heads:
     """Train one head a seed; each seed keeps its epoch of best validation score (on a tie, of least loss)."""
+    with one_thread() if config.batch_size < MANY else nullcontext():
+        return _train(train, validation, config, score, seeds)
+
+
+def _train(train: Part, validation: Part, config: HeadConfig, score: Score, seeds: Sequence[int]) -> Heads:
     (features, truth), (checked, wanted) = train, validation
     mean, deviation = standards(features) if config.standardise else (np.zeros(1, np.float32), np.ones(1, np.float32))
     inputs, checks = normalised(features, mean, deviation), normalised(checked, mean, deviation)

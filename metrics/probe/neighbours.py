@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from .labels import accuracy, classes_of, targets
 
@@ -68,15 +69,13 @@ def votes(
     if centred:
         mean = bank.mean(0)
         bank, queries = bank - mean, queries - mean
-    bank, queries = unit(bank), unit(queries)
-    k = min(k, len(bank))
-    voted = np.empty((len(queries), truth.shape[1]), np.float32)
+    bank, queries, truth = (torch.from_numpy(np.asarray(one, np.float32)) for one in (unit(bank), unit(queries), truth))
+    voted = torch.empty(len(queries), truth.shape[1])
     for start in range(0, len(queries), CHUNK):
-        similarity = queries[start : start + CHUNK] @ bank.T
-        nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        weights = softmax(np.take_along_axis(similarity, nearest, 1) / temperature)
-        voted[start : start + CHUNK] = np.einsum("qk,qkc->qc", weights, truth[nearest])
-    return voted
+        similarity, nearest = (queries[start : start + CHUNK] @ bank.T).topk(min(k, len(bank)))
+        weights = (similarity / temperature).softmax(1)
+        voted[start : start + CHUNK] = torch.einsum("qk,qkc->qc", weights, truth[nearest])
+    return voted.numpy()
 
 
 def choose_neighbourhood(

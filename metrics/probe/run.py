@@ -231,13 +231,13 @@ def _retrieval(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Sc
     def score(found: np.ndarray) -> Estimate:
         return estimate(lambda weights: mean(weights, found), sides["test"].keys, task.name)
 
+    projected = {layer: score(_projected(sides, layer, shared, SEEDS)[0]) for layer in {last, chosen}}
     for name, layer in {"last": last, "chosen": chosen}.items():
         if zero:
             at = {split: layer_of(sides[split], layer) for split in SPLITS}
             test = centre(at["test"], at["train"]) if name == "chosen" and zero.centred else at["test"]
             result.scores[f"knn_{name}"] = score(hits(test))
-        found, _ = _projected(sides, layer, shared, SEEDS)
-        result.scores[f"mlp_{name}"] = score(found)
+        result.scores[f"mlp_{name}"] = projected[layer]
     return result
 
 
@@ -267,13 +267,15 @@ def _transcription(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -
         )
         tried[layer] = 1 - errors.sum() / spoken.sum()
     result.choices["layer"] = chosen = max(tried, key=tried.__getitem__)
-    for name, layer in {"last": last, "chosen": chosen}.items():
+    by_layer = {}
+    for layer in {last, chosen}:
         frames = _frames(encoder, task, rows, cache, layer)
         heads = [train_ctc(frames["train"], texts["train"], seed=seed) for seed in CTC_SEEDS]
         counted = [word_errors(texts["test"], head.transcribe(frames["test"])) for head in heads]
         errors, spoken = np.stack([errors for errors, _ in counted]), counted[0][1]
         statistic = partial(one_minus_wer, errors=errors, words=spoken)
-        result.scores[f"mlp_{name}"] = estimate(statistic, rows["test"]["group"], task.name)
+        by_layer[layer] = estimate(statistic, rows["test"]["group"], task.name)
+    result.scores = {"mlp_last": by_layer[last], "mlp_chosen": by_layer[chosen]}
     return result
 
 

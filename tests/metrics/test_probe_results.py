@@ -1,0 +1,38 @@
+"""The published probe tables say what the kept JSON says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from metrics.probe.report import lines, markdown, summary
+
+CARD = Path("model_cards/uniwhisper-base")
+ENCODERS = ("log-mel", "whisper-base", "uniwhisper", "yamnet", "whisper-base-padded")
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, dict]:
+    return {name: json.loads((CARD / f"results/probe/{name}.json").read_text()) for name in ENCODERS}
+
+
+def test_tables_are_those_of_the_results(reports):
+    whole = [report for report in reports.values() if len(report["tasks"]) == 20]
+    assert len(whole) >= 3
+    for page in (Path("README.md"), CARD / "README.md"):
+        assert markdown(summary(whole)) in page.read_text(), page
+    assert markdown(lines(list(reports.values()), {"mlp_chosen": "MLP"})) in (CARD / "README.md").read_text()
+
+
+def test_results_are_of_one_suite(reports):
+    first = reports["log-mel"]["tasks"]
+    for name, report in reports.items():
+        for task, found in report["tasks"].items():
+            same = ("test_clips", "weight", "chance", "unseen")
+            assert [found[key] for key in same] == [first[task][key] for key in same], (name, task)
+
+
+def test_gap_is_of_the_two_encoders(reports):
+    gap = json.loads((CARD / "results/gap.json").read_text())
+    assert gap["base"]["fingerprint"] == reports["whisper-base"]["encoder"]["fingerprint"]
+    assert gap["ours"]["fingerprint"] == reports["uniwhisper"]["encoder"]["fingerprint"]
