@@ -37,7 +37,7 @@ def lines(reports: list[dict], views: dict[str, str] = VIEWS) -> list[list[str]]
         scores = [_cell(report["tasks"].get(name, {}).get("scores", {}).get(view)) for report, view in columns]
         rows.append([name + (" *" if found["unseen"] else ""), str(found["test_clips"]), chance, *scores])
     for part in reports[0]["averages"]["mlp_chosen"]:
-        scores = [_cell(report["averages"].get(view, {}).get(part)) for report, view in columns]
+        scores = [_cell(_average(report, reports[0], view, part)) for report, view in columns]
         rows.append([f"average: {part}", "", "", *scores])
     return rows
 
@@ -45,15 +45,29 @@ def lines(reports: list[dict], views: dict[str, str] = VIEWS) -> list[list[str]]
 def summary(reports: list[dict]) -> list[list[str]]:
     """Header and rows: weighted averages of an encoder each, below what the commonest answer scores.
 
-    An encoder that was not probed on every task of the first one has none.
+    An average over other tasks than the first encoder's is left out, and an encoder that has none.
     """
     shown = {**{(view, "all"): title for view, title in VIEWS.items()}, **UNSEEN}
     rows = [["majority", *(guess(reports[0], view, part == "unseen") for view, part in shown)]]
     for report in reports:
-        if report["tasks"].keys() >= reports[0]["tasks"].keys():
-            found = [_cell(report["averages"].get(view, {}).get(part)) for view, part in shown]
+        found = [_cell(_average(report, reports[0], view, part)) for view, part in shown]
+        if any(found):
             rows.append([report["encoder"]["name"], *found])
     return [["encoder", *shown.values()], *rows]
+
+
+def _average(report: dict, first: dict, view: str, part: str) -> dict | None:
+    """Average of a part; none unless it is over the tasks that the first report has in that part."""
+
+    def of(one: dict) -> set[str]:
+        unseen = {"seen": False, "unseen": True}.get(part)
+        return {
+            name
+            for name, task in one["tasks"].items()
+            if part in ("all", "unweighted", task["domain"]) or (unseen is not None and task["unseen"] == unseen)
+        }
+
+    return report["averages"].get(view, {}).get(part) if of(report) == of(first) else None
 
 
 def guess(report: dict, view: str, unseen: bool) -> str:
@@ -122,7 +136,7 @@ def _domains(pyplot, reports: list[dict]):
     width = 0.8 / len(reports)
     for axes, view, title in zip(both, ("knn_chosen", "mlp_chosen"), ("Nearest neighbours", "Trained probe")):
         for number, (report, colour) in enumerate(zip(reports, COLOURS)):
-            means = {part: mean for part, mean in report["averages"].get(view, {}).items() if part in PARTS}
+            means = {part: mean for part in PARTS if (mean := _average(report, reports[0], view, part))}
             values = np.array([mean["value"] for mean in means.values()])
             ends = np.array([mean["interval_95"] for mean in means.values()]).reshape(-1, 2).T
             places = np.array([PARTS.index(part) for part in means]) + (number - (len(reports) - 1) / 2) * width

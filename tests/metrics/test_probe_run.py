@@ -17,6 +17,7 @@ from metrics.probe import __main__ as command
 from metrics.probe import run
 from metrics.probe.ctc import CTCConfig
 from metrics.probe.encoders import LogMel
+from metrics.probe.report import lines, summary
 
 RATE = 16_000
 PITCHES = {"low": 300.0, "middle": 900.0, "high": 2500.0}
@@ -127,6 +128,14 @@ def test_an_encoder_closes_no_gap_to_itself_and_is_drawn(tasks, tmp_path):
     assert text.count("| clip | 12 | 0.33 | 1.000 (1.00-1.00) | 1.000 (1.00-1.00) |") >= 1
     for name in ("radar", "domains"):
         assert (tmp_path / "pictures" / f"{name}.png").stat().st_size > 10_000
+
+
+def test_an_average_over_fewer_tasks_stands_beside_no_other(tasks, tmp_path):
+    whole, part = probe(tmp_path, "whole"), probe(tmp_path, "part", "--tasks", "clip,frame")
+    rows = {row[0]: row[3:] for row in lines([whole, part], {"mlp_last": "MLP"})}
+    assert all(rows["clip"]) and rows["multilabel"][1] == "" and rows["multilabel"][0]
+    assert rows["average: all"][0] and rows["average: all"][1] == ""
+    assert [row[0] for row in summary([whole, part])[1:]] == ["majority", "log-mel"]
 
 
 def test_as_xares_scores_beside_ours(tasks, tmp_path):
