@@ -140,7 +140,8 @@ class StreamedMixture(IterableDataset):
             name = names[rng.choice(len(names), p=[share[name] for name in names])]
             row = next(streams[name])
             if row["duration"] <= self.recipe.max_seconds:
-                yield {**row, "labels": row["choices"] or [], "seed": seed}
+                choices = row["choices"] or []  # all that a stream tells of the labels; of a yes or no it tells none
+                yield {**row, "labels": choices if row["label"] in choices else [], "seed": seed}
                 seed += 1
 
     @staticmethod
@@ -184,5 +185,7 @@ def load_tasks(recipe: config.Mixture, split: str) -> dict[str, datasets.Dataset
             print(
                 f"{name}: {len(task) - len(kept)} of {len(task)} clips are longer than {recipe.max_seconds} s: left out"
             )
+        if not len(kept):
+            raise config.RecipeError(f"{name} has no {split} clip of at most {recipe.max_seconds} s")
         tasks[name] = task.select(kept)
     return tasks

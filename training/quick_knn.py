@@ -24,7 +24,6 @@ class QuickKNN:
     Args:
         banks, queries: training and validation clips of each task.
         extractor: the model's front end; features are made once.
-        layer: that `embed` reads.
         limit: validation clips a task.
         seed: of which clips.
     """

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
-from .config import Mixture
+from .config import Mixture, RecipeError
 
 TRANSCRIPTION = ("asr_",)
 """Beginnings of the names of tasks that ask for a transcript."""
+
+ROUNDS = 50
+"""Raising one part lowers the others, so it is done in turns until all hold."""
 
 
 def shares(recipe: Mixture, clips: Mapping[str, int], domains: Mapping[str, str]) -> dict[str, float]:
@@ -20,7 +23,7 @@ def shares(recipe: Mixture, clips: Mapping[str, int], domains: Mapping[str, str]
         domains: the domain of each task.
 
     Raises:
-        ValueError: floors ask for a domain that no task has, or replay for transcription that none is.
+        RecipeError: floors or replay ask for what no task has, or for more than all there is.
     """
     found = {task: weight * clips[task] ** recipe.temperature for task, weight in recipe.tasks.items()}
     found = {task: share / sum(found.values()) for task, share in found.items()}
@@ -29,15 +32,14 @@ def shares(recipe: Mixture, clips: Mapping[str, int], domains: Mapping[str, str]
     wanted.append(("replay", [task for task in found if task.startswith(TRANSCRIPTION)], recipe.replay))
     for name, tasks, share in wanted:
         if share and not tasks:
-            raise ValueError(f"{name} is {share}, but the mixture has no task for it")
+            raise RecipeError(f"{name} is {share}, but the mixture has no task for it")
     for _ in range(ROUNDS):
         for _, tasks, share in wanted:
             found = raise_to(found, tasks, share)
+    for name, tasks, share in wanted:
+        if sum(found[task] for task in tasks) < share - 0.01:
+            raise RecipeError(f"{name} is {share}, but the other floors and replay leave less than that")
     return found
-
-
-ROUNDS = 50
-"""Raising one part lowers the others, so it is done in turns until all hold."""
 
 
 def raise_to(shares: dict[str, float], tasks: list[str], least: float) -> dict[str, float]:

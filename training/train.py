@@ -50,6 +50,8 @@ class UniWhisperTrainer(Trainer):
         where = self.args.process_index, self.args.world_size, self.args.gradient_accumulation_steps
         options = {"collate_fn": self.data_collator, "num_workers": self.args.dataloader_num_workers}
         if isinstance(self.train_dataset, StreamedMixture):
+            if options["num_workers"] > 1:
+                raise RecipeError(f"trainer.dataloader_num_workers is {options['num_workers']}, but one reads a stream")
             self.train_dataset.rank, self.train_dataset.world_size, self.train_dataset.pieces = where
             return DataLoader(self.train_dataset, batch_size=None, **options)
         return DataLoader(self.train_dataset, batch_sampler=Parts(self.train_dataset.batches, *where), **options)
@@ -123,6 +125,7 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         "num_train_epochs": 1,
         "remove_unused_columns": False,
         "label_names": ["labels"],
+        "ddp_find_unused_parameters": True,  # the encoder joins later
         "enable_jit_checkpoint": True,  # SIGTERM saves
         "use_cpu": not torch.cuda.is_available(),
     }

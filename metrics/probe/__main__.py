@@ -57,7 +57,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="JSON to write; beside it its draws and a Markdown table.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of embeddings.")] = None,
     zero_shot: Annotated[bool, typer.Option(help="Also ask the checkpoint's language model.")] = False,
-    xares_compat: Annotated[bool, typer.Option(help="Also score as X-ARES's code does, mistakes included.")] = False,
+    xares_compat: Annotated[bool, typer.Option(help="Also score labels of clips as X-ARES's code does.")] = False,
     trust_remote_code: Annotated[bool, typer.Option(help="Run code that comes with the encoder.")] = False,
 ) -> None:
     """Embed every task once and probe it; what was embedded before is read again."""

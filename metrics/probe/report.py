@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def _radar(pyplot, reports: list[dict]):
     tasks = reports[0]["tasks"]
     angles = np.linspace(0, 2 * np.pi, len(tasks), endpoint=False)
     figure, axes = pyplot.subplots(figsize=(8, 8), subplot_kw={"projection": "polar"}, layout="constrained")
-    for report, colour in zip(reports, COLOURS):
+    for report, colour in zip(reports, cycle(COLOURS)):
         found = [report["tasks"].get(name, {}).get("scores", {}).get("mlp_chosen") for name in tasks]
         places = [place for place, score in enumerate(found) if score]
         if len(places) == len(tasks):
@@ -135,7 +136,7 @@ def _domains(pyplot, reports: list[dict]):
     figure, both = pyplot.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
     width = 0.8 / len(reports)
     for axes, view, title in zip(both, ("knn_chosen", "mlp_chosen"), ("Nearest neighbours", "Trained probe")):
-        for number, (report, colour) in enumerate(zip(reports, COLOURS)):
+        for number, (report, colour) in enumerate(zip(reports, cycle(COLOURS))):
             means = {part: mean for part in PARTS if (mean := _average(report, reports[0], view, part))}
             values = np.array([mean["value"] for mean in means.values()])
             ends = np.array([mean["interval_95"] for mean in means.values()]).reshape(-1, 2).T

@@ -112,7 +112,7 @@ def finish(process: subprocess.Popen) -> None:
 def test_two_processes_give_the_loss_of_one(recipe, tmp_path):
     both = [
         start(recipe("one")),
-        start(recipe("two", ddp_find_unused_parameters=True), "-m", "torch.distributed.run", "--nproc_per_node", "2"),
+        start(recipe("two"), "-m", "torch.distributed.run", "--nproc_per_node", "2"),
     ]
     for process in both:
         finish(process)
@@ -135,6 +135,15 @@ def test_a_killed_run_goes_on_with_the_same_losses(recipe, tmp_path):
     finish(start(path))
     finish(whole)
     assert losses(folder) == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+
+
+def test_a_stream_is_trained_on(recipe, tmp_path):
+    path = recipe("streamed", max_steps=4)
+    entries = yaml.safe_load(path.read_text())
+    entries["mixture"]["streaming"] = True
+    path.write_text(yaml.safe_dump(entries))
+    finish(start(path))
+    assert list(losses(tmp_path / "streamed")) == [1, 2, 3, 4]
 
 
 def test_a_polite_kill_saves(recipe, tmp_path):

@@ -15,7 +15,7 @@ from datasets import Dataset
 from dataset_builders.instructions import cast
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
 from training import config, curve, train
-from training.collator import Collator
+from training.collator import Collator, recast
 from training.config import Recipe, RecipeError, read_recipe
 from training.meter import Meter, TrainingStopped, losses_by_row
 from training.mixture import Mixture, Parts, StreamedMixture, batch_by_seconds
@@ -120,8 +120,10 @@ def test_shares_follow_sizes_weights_floors_and_replay():
     found = of(temperature=1.0, floors={"music": 0.3, "sound": 0.3}, replay=0.35)
     assert sum(found.values()) == pytest.approx(1)
     assert found["drum_class"] >= 0.2999 and found["sound_event"] >= 0.2999 and found["asr_en"] >= 0.3499
-    with pytest.raises(ValueError, match="floor of noise"):
+    with pytest.raises(RecipeError, match="floor of noise"):
         of(floors={"noise": 0.1})
+    with pytest.raises(RecipeError, match="leave less than that"):
+        of(floors={"music": 0.5, "sound": 0.3}, replay=0.4)
 
 
 def mixture(tasks, seed=0, **entries) -> Mixture:
@@ -166,9 +168,15 @@ def test_streams_are_heard_by_weight_alike_on_any_number_of_processes(tasks):
     recipe = config.Mixture(
         tasks={"drum_class": 3.0, "asr_en": 1.0}, streaming=True, examples=60, batch_seconds=4.0, max_seconds=0.65
     )
-    streams = {name: rows.to_iterable_dataset() for name, rows in tasks.items()}
+    asked = tasks["drum_class"].map(
+        lambda row, number: {"choices": ["yes", "no"], "answer": "no"} if number % 2 else {}, with_indices=True
+    )
+    streams = {name: rows.to_iterable_dataset() for name, rows in (tasks | {"drum_class": asked}).items()}
     alone = list(StreamedMixture(recipe, streams, 0))
     assert sum(map(len, alone)) == 60 and max(row["duration"] for batch in alone for row in batch) <= 0.65
+    for row in (row for batch in alone for row in batch):
+        answer = recast(row)["answer"]
+        assert answer in (row["label"] or row["answer"], "yes", "no") and (row["labels"] in ([], DRUMS))
     two = [list(StreamedMixture(recipe, streams, 0, rank, 2)) for rank in range(2)]
     for batch, *parts in zip(alone, *two):
         assert sorted(row["seed"] for row in batch) == sorted(row["seed"] for part in parts for row in part)
