@@ -8,7 +8,6 @@ All arms have the same weights (Whisper-base) and threads; log-mel features are 
 starts, but for the files. Arms take turns, after a warm-up; a speedup is the median over rounds.
 """
 
-import json
 import multiprocessing
 import os
 import platform
@@ -25,6 +24,7 @@ import soundfile
 import torch
 import typer
 
+from metrics.reports import write_report
 from modeling_uniwhisper import (
     UniWhisperEncoder,
     UniWhisperEncoderConfig,
@@ -65,12 +65,7 @@ def main(
         ours, theirs = ours.eval().to(torch.bfloat16), theirs.eval().to(torch.bfloat16)
         report["short_clips"] = short_clips(ours, theirs, CLIP_SECONDS, CLIPS, REPEATS)
         report["full_windows"] = [full_windows(ours, folder, batch, REPEATS) for batch in (1, 8)]
-    text = json.dumps(report, indent=2)
-    if out is None:
-        print(text)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n")
+    write_report(report, out)
 
 
 def short_clips(

@@ -5,7 +5,6 @@ Clips of `open_audio` go into Parquet shards, which are read to padded batches o
 is the median over rounds against `datasets` with as many workers.
 """
 
-import json
 import os
 import platform
 import tempfile
@@ -24,6 +23,7 @@ from torch.utils.data import DataLoader
 
 import dataset_builders
 from dataset_builders.loading import SAMPLE_RATE, AudioLoader, decode_once
+from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor
 
 from .embedding import cpu_name, spread
@@ -48,9 +48,7 @@ def main(
     datasets.disable_progress_bars()
     torch.set_num_threads(1)  # as in a worker
     report["configs"] = [measure(name) for name in configs]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=2) + "\n")
-    print(out.read_text())
+    write_report(report, out)
 
 
 def measure(config: str) -> dict[str, object]:

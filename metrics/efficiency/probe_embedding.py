@@ -12,7 +12,6 @@ speedup is the median over rounds.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
 from metrics.probe.embed import embed
 from metrics.probe.encoders import Encoder, MelEncoder
+from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperEncoder, UniWhisperEncoderConfig, UniWhisperFeatureExtractor, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
@@ -56,12 +56,7 @@ def main(
     command = f"python -m metrics.efficiency.probe_embedding --clips {clips} --repeats {repeats} --dtype {dtype}"
     report = {"command": command, **environment(), "bars": BARS, "dtype": dtype, "tasks": TASKS}
     report |= measure(ours, theirs.to(getattr(torch, dtype)), sample(clips), repeats)
-    text = json.dumps(report, indent=2)
-    if out is None:
-        print(text)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n")
+    write_report(report, out)
 
 
 def sample(clips: int) -> datasets.Dataset:

@@ -1,6 +1,5 @@
 """`python -m metrics.open_audio`: score a checkpoint on the tasks of open audio."""
 
-import json
 import platform
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
 from dataset_builders.open_audio.configs import CONFIGS
+from metrics.reports import write_report
 from modeling_uniwhisper import (
     UniWhisperFeatureExtractor,
     UniWhisperForConditionalGeneration,
@@ -72,8 +72,7 @@ def main(
         "python": platform.python_version(),
         "tasks": results,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_report(report, out)
     show(results)
     print(f"written: {out}")
 

@@ -6,7 +6,6 @@ whole corpus: recordings that one split holds and another one too, in the same t
 
 import hashlib
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
 from dataset_builders.open_audio.configs import CONFIGS
+from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor
 
 from .baselines import file_properties, forest, linear_probe, majority, mean_log_mel
@@ -65,8 +65,7 @@ def main(
         "baselines": baselines,
         "shared_across_splits": {"pairs": len(shared), "examples": shared[:SHOWN]},
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_report(report, out)
     show(baselines)
     for pair in shared[:SHOWN]:
         print(" = ".join(pair["clips"]), f"({pair['seconds']} s, {pair['bit_errors']:.0%} of bits differ)")

@@ -4,7 +4,6 @@ Cosine nearest neighbours (k = 10) on the validation split of every label task, 
 trained encoder and of Whisper's. The best mean layer of the trained one becomes `embedding_layer`.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
 from dataset_builders.open_audio.configs import CONFIGS
+from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
@@ -54,9 +54,7 @@ def main(
         means = np.mean(list(accuracy.values()), axis=0).tolist()
         report[name] = {"mean": means, "best_layer": int(np.argmax(means)), **accuracy}
         print(name, [f"{mean:.3f}" for mean in means])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"written: {out}")
+    write_report(report, out)
 
 
 @torch.inference_mode()

@@ -4,7 +4,6 @@ Whisper's own decoder transcribes test lines from the encoder's frames: once Whi
 the trained one; in 30 s windows, as Whisper was trained, and in windows cut to the clip.
 """
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from transformers import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
@@ -72,9 +72,7 @@ def main(
             scores = transcript_scores(texts, rows["answer"])
             report["results"].setdefault(name, {})[window] = scores
             print(f"{name}, {window}: WER {scores['wer']:.3f}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=2) + "\n")
-    print(f"written: {out}")
+    write_report(report, out)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Whisper-base transcribes a sample of every set (package and language). A set who
 rate is not under 0.35 is left out of the corpus or marked unproven in its card.
 """
 
-import json
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -16,6 +15,7 @@ from faster_whisper import WhisperModel
 from rich.progress import track
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from metrics.reports import write_report
 from modeling_uniwhisper import load_audio
 from training.ctranslate2 import write_vocabulary
 from training.wheels import WHISPER_BASE
@@ -53,9 +53,7 @@ def main(
         "faster_whisper": faster_whisper.__version__,
         "sets": sets,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    print(f"written: {out}")
+    write_report(report, out)
 
 
 def sample(limit: int) -> dict[tuple[str, str], list[dict]]:

@@ -24,6 +24,7 @@ from dataset_builders.instructions import PHRASINGS
 from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES
 from metrics.efficiency.embedding import cpu_name
+from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 
 from .aggregate import GAPS, averages, gaps
@@ -111,12 +112,10 @@ def run(
     for view in VIEWS:
         if means := averaged(report, draws, view):
             report["averages"][view] = {part: _plain(mean) for part, mean in means.items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1) + "\n")
+    write_report(report, out)
     save_file(draws, out.with_suffix(".safetensors"))
     out.with_suffix(".md").write_text(markdown(lines([report])))
     Console(width=140).print(table(report))
-    print(f"written: {out}")
 
 
 @app.command(name="compare")
@@ -142,10 +141,9 @@ def compare_(
             if all(pair):
                 difference, p = compare(*pair)
                 result["tasks"].setdefault(name, {})[kind] = _plain(difference) | {"p": p}
-    text = json.dumps(result, indent=1)
+    write_report(result, None)
     if out:
-        out.write_text(text + "\n")
-    print(text)
+        write_report(result, out)
 
 
 @app.command()

@@ -7,7 +7,6 @@ probes of labels that were shuffled among the clips of their split, which nobody
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dataset_builders.open_audio.splits import SPLITS
 from dataset_builders.probe_suite.registry import TASKS, load_splits
+from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home
 
 from .embed import embed
@@ -59,12 +59,7 @@ def main(
         "shuffled": 2 * len(found),
         "tasks": found,
     }
-    text = json.dumps(report, indent=1)
-    if out is None:
-        print(text)
-    else:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n")
+    write_report(report, out)
 
 
 def against_scikit_learn(train: Part, validation: Part, test: Part) -> dict[str, float]:
