@@ -144,6 +144,7 @@ def cast(
     labels: Sequence[str],
     rng: random.Random,
     canonical: bool = False,
+    open_ended: float = OPEN_ENDED,
 ) -> tuple[str, str, list[str] | None]:
     """Turn a label or a text into a question and its answer.
 
@@ -154,6 +155,7 @@ def cast(
         rng: draws the phrasing, the form (open, options, yes or no), the options and their order.
         canonical: ask as validation and test do: first phrasing, options listed in the order
             of `labels`. Of more labels than `LISTED_IN_FULL`, `rng` still draws the options.
+        open_ended: how often a training prompt names no options.
 
     Returns:
         `(instruction, answer, choices)`; `choices` is `None` where no option is listed.
@@ -167,7 +169,7 @@ def cast(
         raise UnknownTaskError(f"task {task!r} has no phrasing; known: {', '.join(PHRASINGS)}")
     if labels and answer not in labels:
         raise ValueError(f"answer {answer!r} of {task} is not one of its {len(labels)} labels")
-    instruction, answer, choices = _ask(phrasing, answer, labels, rng, canonical)
+    instruction, answer, choices = _ask(phrasing, answer, labels, rng, canonical, open_ended)
     for name, text, limit in (
         ("instruction", instruction, LONGEST_INSTRUCTION),
         ("answer", answer, LONGEST_ANSWER),
@@ -178,13 +180,13 @@ def cast(
 
 
 def _ask(
-    phrasing: Phrasing, answer: str, labels: Sequence[str], rng: random.Random, canonical: bool
+    phrasing: Phrasing, answer: str, labels: Sequence[str], rng: random.Random, canonical: bool, open_ended: float
 ) -> tuple[str, str, list[str] | None]:
     question = phrasing.questions[0] if canonical else rng.choice(phrasing.questions)
     form = 1.0 if canonical else rng.random()
-    if not labels or form < OPEN_ENDED:
+    if not labels or form < open_ended:
         return question, answer, None
-    if phrasing.is_it and form < OPEN_ENDED + YES_OR_NO:
+    if phrasing.is_it and form < open_ended + YES_OR_NO:
         right = rng.random() < 0.5
         asked = answer if right else rng.choice([label for label in labels if label != answer])
         return phrasing.is_it.format(asked), "yes" if right else "no", ["yes", "no"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from dataset_builders.instructions import cast
+from dataset_builders.instructions import OPEN_ENDED, cast
 from dataset_builders.loading import decode
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
@@ -38,12 +38,14 @@ class Collator:
         rates: audio token rates and how often a batch uses each.
         augmentation: the recipe's.
         train: augment, and draw a fresh instruction for every visit of a clip.
+        open_ended: how often that instruction names no options.
     """
 
     processor: UniWhisperProcessor
     rates: dict[float, float]
     augmentation: Augmentation = field(default_factory=Augmentation)
     train: bool = True
+    open_ended: float = OPEN_ENDED
 
     def __call__(self, rows: list[dict]) -> dict:
         audio = [decode(row["audio"]["bytes"]) for row in rows]
@@ -54,7 +56,7 @@ class Collator:
             rate = float(rng.choice(list(self.rates), p=shares / shares.sum()))
             if rng.random() < self.augmentation.silence:
                 tail = float(rng.uniform(0.0, 2.0))
-            rows = [recast(row) for row in rows]
+            rows = [recast(row, self.open_ended) for row in rows]
             audio = self.augmented(audio, rows)
         batch = self.inputs(rows, audio, rate, tail)
         windows = batch.pop("num_windows").tolist()
@@ -99,10 +101,13 @@ class Collator:
         )
 
 
-def recast(row: dict) -> dict:
+def recast(row: dict, open_ended: float = OPEN_ENDED) -> dict:
     """`row` asked afresh, as its `seed` draws; the stored answer may be to a yes-or-no question."""
+    if row["task"] == "audio_qa":  # its question is its own
+        return row
     right = row["label"] or row["answer"]
-    instruction, answer, _ = cast(row["task"], right, row["labels"], random.Random(row["seed"]))
+    rng = random.Random(row["seed"])
+    instruction, answer, _ = cast(row["task"], right, row["labels"], rng, open_ended=open_ended)
     return {**row, "instruction": instruction, "answer": answer}
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_type_hints
 
 import yaml
 
+from dataset_builders.instructions import OPEN_ENDED
+
 LEARNS = ("full", "lora", "frozen")
 
 
@@ -27,7 +29,7 @@ class Mixture:
 
     Args:
         tasks: task, a config of `dataset`, to its weight.
-        dataset: name for `datasets.load_dataset`.
+        dataset: name for `datasets.load_dataset`, or "public_mixture", whose tasks are those of its table.
         streaming: read the dataset as it is needed, instead of having all of it on this machine.
         examples: clips that the whole run hears.
         batch_seconds: audio of one optimizer step, padding and all processes included.
@@ -36,6 +38,8 @@ class Mixture:
             weights only, 1 hears every clip equally often.
         floors: least share of a domain.
         replay: least share of transcription, which keeps the encoder's speech.
+        excluded: of the public mixture, by dataset id, a file with the rows to drop, one value of its `leaves_out`
+            column a line; a dataset that must drop some and has no such file is left out.
     """
 
     tasks: dict[str, float]
@@ -47,11 +51,15 @@ class Mixture:
     temperature: float = 0.5
     floors: dict[str, float] = field(default_factory=dict)
     replay: float = 0.0
+    excluded: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self):
         if not self.tasks or min(self.tasks.values()) <= 0:
             raise RecipeError(f"mixture.tasks is {self.tasks}, but it needs tasks with weights above 0")
         share("mixture.temperature", self.temperature)
+        self.excluded = {name: Path(path) for name, path in self.excluded.items()}
+        if self.dataset == "public_mixture" and not self.streaming:
+            raise RecipeError("mixture.dataset is public_mixture, which is only read with `streaming: true`")
         for domain, floor in self.floors.items():
             share(f"mixture.floors.{domain}", floor)
         share("mixture.replay", self.replay)
@@ -161,10 +169,14 @@ class Recipe:
         mixture: what is heard.
         output: folder of the run: Trainer checkpoints, and `final/` at the end.
         base: checkpoint folder to start from; the assembled, untrained base if not given.
+        start: an exported run whose encoder and adapter to begin with, such as one that another decoder trained.
         decoder: "text", the checkpoint's language model, or "whisper", Whisper's own decoder on the encoder's
             frames: the paper's ablation, which trains an encoder and no checkpoint that answers.
         encoder, language_model: who learns.
         adapter_lr: peak learning rate of the adapter, which always learns.
+        pooled: how often Whisper's decoder answers from the mean of the frames alone, but for transcripts: the loss
+            then falls on what `embed` gives.
+        open_ended: how often an instruction names no options: shorter, so faster, and harder to guess.
         audio_token_rates: how often a batch runs at each rate.
         augmentation: what happens to clips.
         embedding_layer: encoder layer that `embed` reads by default.
@@ -178,10 +190,13 @@ class Recipe:
     mixture: Mixture
     output: Path = Path("runs/starter")
     base: Path | None = None
+    start: Path | None = None
     decoder: Literal["text", "whisper"] = "text"
     encoder: Encoder = field(default_factory=Encoder)
     language_model: LanguageModel = field(default_factory=LanguageModel)
     adapter_lr: float = 1e-3
+    pooled: float = 0.0
+    open_ended: float = OPEN_ENDED
     audio_token_rates: dict[float, float] = field(default_factory=lambda: {12.5: 1.0})
     augmentation: Augmentation = field(default_factory=Augmentation)
     embedding_layer: int | None = None
@@ -194,7 +209,11 @@ class Recipe:
     def __post_init__(self):
         one_of("decoder", self.decoder, ("text", "whisper"))
         self.output = Path(self.output)
-        self.base = Path(self.base) if self.base else None
+        self.base, self.start = (Path(path) if path else None for path in (self.base, self.start))
+        share("open_ended", self.open_ended)
+        share("pooled", self.pooled)
+        if self.pooled and self.decoder != "whisper":
+            raise RecipeError("pooled is only for `decoder: whisper`")
 
 
 def one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -13,8 +13,13 @@ import datasets
 import numpy as np
 from torch.utils.data import Dataset, IterableDataset, Sampler
 
+from dataset_builders.public_mixture import load_mixture
+from dataset_builders.public_streams import open_streams
+
 from . import config
 from .sampling import shares
+
+PUBLIC = "public_mixture"
 
 POOL = 16
 """Batches among which clips of like length are looked for."""
@@ -95,7 +100,8 @@ class Parts(Sampler):
 
 
 class StreamedMixture(IterableDataset):
-    """The same from streams, whose sizes nobody knows: shares follow from the weights alone.
+    """The same from streams. Shares follow from the hours of the public mixture; of other streams nobody knows the
+    size, and they follow from the weights alone.
 
     Items are what one process hears of one batch. Every process reads all rows, decoding only its own.
 
@@ -133,7 +139,11 @@ class StreamedMixture(IterableDataset):
     def _rows(self, rng: np.random.Generator) -> Iterator[dict]:
         names = list(self.tasks)
         first = {name: next(iter(rows)) for name, rows in self.tasks.items()}
-        share = shares(self.recipe, dict.fromkeys(names, 1), {name: row["domain"] for name, row in first.items()})
+        share = shares(
+            self.recipe,
+            {name: getattr(self.tasks[name], "hours", 1) for name in names},
+            {name: row["domain"] for name, row in first.items()},
+        )
         streams = {name: self._endless(rows) for name, rows in self.tasks.items()}
         seed = 0
         while True:
@@ -171,11 +181,17 @@ def batch_by_seconds(seconds: np.ndarray, limit: float, rng: np.random.Generator
 
 
 def load_tasks(recipe: config.Mixture, split: str) -> dict[str, datasets.Dataset]:
-    """One dataset a task, without clips longer than `max_seconds`; says how many were left out."""
+    """One dataset a task, without clips longer than `max_seconds`; says how many were left out.
+
+    The public mixture has streams to train on and nothing to validate on.
+    """
     import dataset_builders  # noqa: F401  (makes our names known to load_dataset)
 
+    if recipe.dataset == PUBLIC and split == "train":
+        lists = {dataset: frozenset(path.read_text("utf-8").split()) for dataset, path in recipe.excluded.items()}
+        return open_streams(load_mixture(), list(recipe.tasks), lists)
     tasks = {}
-    for name in recipe.tasks:
+    for name in [] if recipe.dataset == PUBLIC else recipe.tasks:
         if recipe.streaming and split == "train":
             tasks[name] = datasets.load_dataset(recipe.dataset, name, split=split, streaming=True)
             continue

@@ -4,9 +4,6 @@ from collections.abc import Mapping
 
 from .config import Mixture, RecipeError
 
-TRANSCRIPTION = ("asr_",)
-"""Beginnings of the names of tasks that ask for a transcript."""
-
 ROUNDS = 50
 """Raising one part lowers the others, so it is done in turns until all hold."""
 
@@ -19,7 +16,7 @@ def shares(recipe: Mixture, clips: Mapping[str, int], domains: Mapping[str, str]
 
     Args:
         recipe: the mixture's.
-        clips: how many training clips each task has.
+        clips: how many training clips, or hours, each task has.
         domains: the domain of each task.
 
     Raises:
@@ -29,7 +26,7 @@ def shares(recipe: Mixture, clips: Mapping[str, int], domains: Mapping[str, str]
     found = {task: share / sum(found.values()) for task, share in found.items()}
     least = {domain: [t for t in found if domains[t] == domain] for domain in recipe.floors}
     wanted = [(f"the floor of {domain}", least[domain], floor) for domain, floor in recipe.floors.items()]
-    wanted.append(("replay", [task for task in found if task.startswith(TRANSCRIPTION)], recipe.replay))
+    wanted.append(("replay", [task for task in found if is_transcription(task)], recipe.replay))
     for name, tasks, share in wanted:
         if share and not tasks:
             raise RecipeError(f"{name} is {share}, but the mixture has no task for it")
@@ -50,3 +47,8 @@ def raise_to(shares: dict[str, float], tasks: list[str], least: float) -> dict[s
     return {
         task: share * (least / held if task in tasks else (1 - least) / (1 - held)) for task, share in shares.items()
     }
+
+
+def is_transcription(task: str) -> bool:
+    """Whether `task` asks for what is said, word for word."""
+    return task == "asr" or task.startswith("asr_")

@@ -2,11 +2,12 @@
 
 One loss, next token on the answer, for every task. The adapter and a LoRA on the language model learn
 the answer's form first; the encoder joins later at a low rate. Run it again to resume, on as many processes
-as there are: `accelerate launch -m training.train RECIPE`.
+as there are: `accelerate launch training/train.py RECIPE`.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +19,18 @@ from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments, WhisperForConditionalGeneration, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
-from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
+if not __package__:  # run as a script, which is how `accelerate launch` likes it
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from .collator import Collator
-from .config import Recipe, RecipeError, read_recipe
-from .export import export
-from .meter import Meter, losses_by_row
-from .mixture import Mixture, Parts, StreamedMixture, load_tasks
-from .optimizer import EncoderStarts, clip_parts, parameter_groups
-from .quick_knn import QuickKNN
-from .whisper_decoder import WhisperAnswers, WhisperCollator, open_whisper
+from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperModel, UniWhisperProcessor
+from training.collator import Collator
+from training.config import Recipe, RecipeError, read_recipe
+from training.export import export
+from training.meter import Meter, losses_by_row
+from training.mixture import Mixture, Parts, StreamedMixture, load_tasks
+from training.optimizer import EncoderStarts, clip_parts, parameter_groups
+from training.quick_knn import QuickKNN
+from training.whisper_decoder import WhisperAnswers, WhisperCollator, open_whisper
 
 TOLD = ("tasks", "domains", "clips", "seconds")
 
@@ -65,7 +68,9 @@ class UniWhisperTrainer(Trainer):
 
     def create_optimizer(self, model=None):
         if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(self.groups, weight_decay=self.args.weight_decay, betas=(0.9, 0.98))
+            self.optimizer = torch.optim.AdamW(
+                self.groups, weight_decay=self.args.weight_decay, betas=(0.9, 0.98), fused=True
+            )
             clip_parts(self.optimizer, self.recipe.max_grad_norm)
         return self.optimizer
 
@@ -99,6 +104,8 @@ def prepare_model(
     model = UniWhisperForConditionalGeneration.from_pretrained(base, dtype=torch.float32)
     if whisper is not None:
         model = WhisperAnswers(model.model, whisper)
+    if recipe.start is not None:
+        model.model.load_state_dict(UniWhisperModel.from_pretrained(recipe.start, dtype=torch.float32).state_dict())
     if recipe.embedding_layer is not None:
         model.config.embedding_layer = recipe.embedding_layer
     if recipe.language_model.learns != "full":
@@ -144,7 +151,7 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
     processor = UniWhisperProcessor.from_pretrained(recipe.base)
     whisper, tokenizer = open_whisper() if recipe.decoder == "whisper" else (None, None)
     model = prepare_model(recipe, recipe.base, whisper)
-    kind = partial(WhisperCollator, tokenizer=tokenizer) if whisper else Collator
+    kind = partial(WhisperCollator, tokenizer=tokenizer, pooled=recipe.pooled) if whisper else Collator
     train, validation = (load_tasks(recipe.mixture, split) for split in ("train", "validation"))
     if recipe.mixture.streaming:
         mixture, knn = StreamedMixture(recipe.mixture, train, recipe.seed), None
@@ -162,7 +169,7 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
         recipe=recipe,
         train_dataset=mixture,
         eval_dataset=few,
-        data_collator=kind(processor, recipe.audio_token_rates, recipe.augmentation),
+        data_collator=kind(processor, recipe.audio_token_rates, recipe.augmentation, open_ended=recipe.open_ended),
         eval_collator=kind(processor, recipe.audio_token_rates, train=False),
         quick_knn=knn,
         processing_class=processor,
@@ -173,7 +180,7 @@ def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True))
     """Train by RECIPE, a YAML file; an interrupted run goes on from its last checkpoint."""
     recipe = read_recipe(recipe_file)
     if recipe.base is None:
-        from .assemble import assemble_base
+        from training.assemble import assemble_base
 
         recipe.base = assemble_base()
     trainer = make_trainer(recipe)

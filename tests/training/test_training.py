@@ -4,6 +4,7 @@ import io
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,18 +14,19 @@ import yaml
 from datasets import Dataset
 
 from dataset_builders.instructions import cast
-from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor
+from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperModel, UniWhisperProcessor
 from training import config, curve, train
 from training.collator import Collator, recast
 from training.config import Recipe, RecipeError, read_recipe
 from training.meter import Meter, TrainingStopped, losses_by_row
 from training.mixture import Mixture, Parts, StreamedMixture, batch_by_seconds
 from training.optimizer import clip_parts, parameter_groups
-from training.sampling import shares
-from training.whisper_decoder import WhisperCollator, open_whisper
+from training.sampling import is_transcription, shares
+from training.whisper_decoder import WhisperAnswers, WhisperCollator, open_whisper
 
 RATES = {12.5: 0.5, 3.125: 0.5}
 DRUMS = ["kick", "snare", "tom"]
+UNSEEN = {"chord", "footstep_surface", "mandarin_tone", "spoken_phrase", "track_artist"}
 
 
 def flac(waveform: np.ndarray) -> dict:
@@ -61,10 +63,11 @@ def tasks(make_audio) -> dict[str, Dataset]:
     return {"drum_class": task("drum_class", DRUMS, 12, make_audio), "asr_en": task("asr_en", [], 8, make_audio)}
 
 
-@pytest.mark.parametrize("name", ["starter", "base-cpu"])
-def test_recipes_that_ship_are_read(name):
-    recipe = read_recipe(f"training/recipes/{name}.yaml")
-    assert "asr_en" in recipe.mixture.tasks
+@pytest.mark.parametrize("path", sorted(Path("training/recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_recipes_that_ship_are_read(path):
+    recipe = read_recipe(path)
+    assert any(is_transcription(name) for name in recipe.mixture.tasks)
+    assert not UNSEEN & set(recipe.mixture.tasks)
     train.training_arguments(replace(recipe, trainer=recipe.trainer | {"bf16": False, "report_to": "none"}))
 
 
@@ -81,6 +84,8 @@ def test_recipes_that_ship_are_read(name):
         ({"mixture": {"tasks": {"a": 1}}, "encoder": {"learns": "some"}}, "one of full, lora, frozen"),
         ({"mixture": {"tasks": {"a": 1}}, "encoder": 3}, "encoder. is 3, but must be a mapping"),
         ({"mixture": {"tasks": {"a": 1}}, "augmentation": {"speed": 1.5}}, "augmentation.speed"),
+        ({"mixture": {"tasks": {"a": 1}}, "pooled": 0.5}, "only for `decoder: whisper`"),
+        ({"mixture": {"tasks": {"a": 1}, "dataset": "public_mixture"}}, "only read with `streaming: true`"),
         ({"trainer": {}}, "mixture"),
     ],
 )
@@ -215,6 +220,26 @@ def test_a_yes_or_no_question_is_asked_afresh_with_its_own_answer(tiny_processor
         else:
             assert learned == row["label"] == "snare"
     assert answers == {"yes", "no", "snare"}
+
+
+def test_an_open_ended_question_names_no_options(tasks):
+    rows = [{**tasks["drum_class"][0], "labels": DRUMS, "seed": seed} for seed in range(30)]
+    assert all(recast(row, open_ended=1.0)["answer"] == "kick" for row in rows)
+    assert not any("Choose" in recast(row, open_ended=1.0)["instruction"] for row in rows)
+    assert any("Choose" in recast(row)["instruction"] for row in rows)
+    asked = {"task": "audio_qa", "instruction": "Answer. What rings?", "answer": "a bell", "seed": 0, "labels": []}
+    assert recast(asked) == asked
+
+
+def test_a_run_starts_from_what_another_exported(tiny_checkpoint, tmp_path):
+    other = UniWhisperForConditionalGeneration.from_pretrained(tiny_checkpoint)
+    for parameter in other.model.parameters():
+        torch.nn.init.normal_(parameter)
+    other.model.save_pretrained(tmp_path)
+    recipe = Recipe(mixture=config.Mixture(tasks={"a": 1}), start=tmp_path)
+    model = train.prepare_model(recipe, tiny_checkpoint)
+    for name, tensor in other.model.state_dict().items():
+        assert torch.equal(model.model.state_dict()[name], tensor), name
 
 
 def test_losses_by_row_are_those_of_the_model(tiny_processor, tiny_model, tasks):
@@ -432,3 +457,26 @@ def test_whispers_decoder_learns_the_answer_only(assembled_base, tasks):
         losses.append(loss.item())
     assert losses[2] < losses[0]
     assert all(parameter.grad is None for parameter in model.language_model.parameters())
+
+
+def test_a_pooled_answer_depends_on_the_mean_of_the_real_frames_alone(assembled_base, tasks):
+    whisper, tokenizer = open_whisper()
+    model = WhisperAnswers(UniWhisperModel.from_pretrained(assembled_base), whisper).eval()
+    processor = UniWhisperProcessor.from_pretrained(assembled_base)
+    rows = [tasks["drum_class"][0], tasks["asr_en"][3]]
+
+    def batch(pooled: float) -> dict:
+        made = WhisperCollator(processor, RATES, train=False, tokenizer=tokenizer, pooled=pooled)(rows)
+        return {name: value for name, value in made.items() if name not in train.TOLD}
+
+    whole, pooled = batch(0.0), batch(1.0)
+    assert whole["pooled"].tolist() == [False, False] and pooled["pooled"].tolist() == [True, False]
+    seen = []
+    model.language_model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs["encoder_hidden_states"]), with_kwargs=True
+    )
+    with torch.inference_mode():
+        losses = [model(**inputs).loss for inputs in (whole, pooled)]
+    frames = int(pooled["window_frames"][0])
+    assert losses[0] != losses[1] and torch.equal(seen[0][1], seen[1][1])
+    torch.testing.assert_close(seen[1][0], seen[0][0, :frames].mean(0).expand_as(seen[1][0]))
