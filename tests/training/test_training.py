@@ -14,10 +14,17 @@ import yaml
 from datasets import Dataset
 
 from dataset_builders.instructions import cast
-from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperModel, UniWhisperProcessor
+from metrics.efficiency import training as throughput
+from modeling_uniwhisper import (
+    UniWhisperFeatureExtractor,
+    UniWhisperForConditionalGeneration,
+    UniWhisperModel,
+    UniWhisperProcessor,
+)
 from training import config, curve, train
 from training.collator import Collator, recast
 from training.config import Recipe, RecipeError, read_recipe
+from training.interpolate import interpolate
 from training.meter import Meter, TrainingStopped, losses_by_row
 from training.mixture import Mixture, Parts, StreamedMixture, batch_by_seconds
 from training.optimizer import clip_parts, parameter_groups
@@ -480,3 +487,29 @@ def test_a_pooled_answer_depends_on_the_mean_of_the_real_frames_alone(assembled_
     frames = int(pooled["window_frames"][0])
     assert losses[0] != losses[1] and torch.equal(seen[0][1], seen[1][1])
     torch.testing.assert_close(seen[1][0], seen[0][0, :frames].mean(0).expand_as(seen[1][0]))
+
+
+def test_an_encoder_between_two_others(tiny_checkpoint, tmp_path):
+    trained = UniWhisperModel.from_pretrained(tiny_checkpoint)
+    before = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
+    for parameter in trained.parameters():
+        torch.nn.init.normal_(parameter)
+    after = trained.state_dict()
+    trained.save_pretrained(tmp_path / "trained")
+    UniWhisperFeatureExtractor().save_pretrained(tmp_path / "trained")
+    interpolate(tmp_path / "trained", tiny_checkpoint, 0.25, tmp_path / "between")
+    for name, tensor in UniWhisperModel.from_pretrained(tmp_path / "between").state_dict().items():
+        wanted = 0.75 * before[name] + 0.25 * after[name] if name.startswith("encoder.") else after[name]
+        torch.testing.assert_close(tensor, wanted)
+    with pytest.raises(ValueError, match="share is 2"):
+        interpolate(tmp_path / "trained", tiny_checkpoint, 2, tmp_path)
+
+
+def test_our_loop_is_timed_beside_a_plain_one(tiny_checkpoint, tasks, monkeypatch, tmp_path):
+    monkeypatch.setattr(train, "load_tasks", lambda recipe, split: tasks)
+    heard = config.Mixture(tasks={"drum_class": 1, "asr_en": 1}, batch_seconds=6.0, max_seconds=1.0)
+    recipe = Recipe(mixture=heard, base=tiny_checkpoint, language_model=config.LanguageModel(lora=config.Lora(r=2)))
+    report = throughput.measure(train.make_trainer(throughput.shortened(recipe, 16, tmp_path)), repeats=2)
+    assert report["clips"] == 16 and report["repeats"] == 2
+    assert report["speedup"]["median"] > 1, "windows of half a second against windows of 30"
+    assert report["clips_per_second"]["ours"]["median"] > report["clips_per_second"]["plain"]["median"]
