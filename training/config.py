@@ -233,9 +233,14 @@ def read_recipe(path: str | Path) -> Recipe:
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not YAML: {error}") from None
     try:
-        return _build(Recipe, entries, "")
+        return build_recipe(entries)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
+
+
+def build_recipe(entries: Any) -> Recipe:
+    """Recipe from what its YAML holds; raises [`RecipeError`] as `read_recipe` does."""
+    return _build(Recipe, entries, "")
 
 
 def _build(kind: type, entries: Any, name: str) -> Any:

@@ -178,7 +178,11 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
 
 def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True)) -> None:
     """Train by RECIPE, a YAML file; an interrupted run goes on from its last checkpoint."""
-    recipe = read_recipe(recipe_file)
+    run(read_recipe(recipe_file))
+
+
+def run(recipe: Recipe) -> None:
+    """Train from the recipe's last checkpoint, if it has one, to the end, and write `final/`."""
     if recipe.base is None:
         from training.assemble import assemble_base
 
