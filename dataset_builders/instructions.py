@@ -88,6 +88,7 @@ PHRASINGS: dict[str, Phrasing] = {
         "Are these footsteps on {}?",
     ),
     "sound_caption": Phrasing(("Describe the sounds.", "What happens in this audio?", "Caption this audio.")),
+    "sound_tags": Phrasing(("Tag the sounds.", "Which sounds are in this audio?", "List what you hear.")),
     "acoustic_scene": Phrasing(
         ("Where was this recorded?", "What place do you hear?", "Name the place."), "Is this place: {}?"
     ),

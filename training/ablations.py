@@ -17,8 +17,6 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from metrics.reports import write_report
-
 from .config import RecipeError, build_recipe
 from .sampling import is_transcription
 
@@ -27,7 +25,7 @@ STATE = "trainer_state.json"
 
 def main(
     file: Annotated[Path, typer.Argument(exists=True, help="Recipe and variants.")],
-    out: Annotated[Path | None, typer.Option(help="Where the JSON goes; printed if not given.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the JSON goes.")] = Path("results/ablations.json"),
 ) -> None:
     """Train every variant and compare them on validation."""
     from .train import run
@@ -41,7 +39,10 @@ def main(
             run(recipe)
         found[name] = {"changes": changes or {}, **outcome(recipe.output)}
     show(found)
-    write_report({"command": f"python -m training.ablations {file}", "recipe": entries["recipe"], "runs": found}, out)
+    report = {"command": f"python -m training.ablations {file}", "recipe": entries["recipe"], "runs": found}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"written: {out}")
 
 
 def changed(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,7 @@ from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from .augmentation import augment, mask_spectrogram
 from .config import Augmentation
 
+TAGS = "sound_tags"
 MODEL_INPUTS = (
     "input_ids",
     "attention_mask",
@@ -39,6 +41,8 @@ class Collator:
         augmentation: the recipe's.
         train: augment, and draw a fresh instruction for every visit of a clip.
         open_ended: how often that instruction names no options.
+        tagger: says what sounds are in a waveform.
+        taught: how often a clip that is not speech is asked for what `tagger` says of it.
     """
 
     processor: UniWhisperProcessor
@@ -46,6 +50,8 @@ class Collator:
     augmentation: Augmentation = field(default_factory=Augmentation)
     train: bool = True
     open_ended: float = OPEN_ENDED
+    tagger: Callable[[np.ndarray], list[str]] | None = None
+    taught: float = 0.0
 
     def __call__(self, rows: list[dict]) -> dict:
         audio = [decode(row["audio"]["bytes"]) for row in rows]
@@ -58,6 +64,7 @@ class Collator:
                 tail = float(rng.uniform(0.0, 2.0))
             rows = [recast(row, self.open_ended) for row in rows]
             audio = self.augmented(audio, rows)
+            rows = [self.taught_row(row, clip) for row, clip in zip(rows, audio)]
         batch = self.inputs(rows, audio, rate, tail)
         windows = batch.pop("num_windows").tolist()
         if self.train:
@@ -92,6 +99,14 @@ class Collator:
             other = audio[others[rng.integers(len(others))]] if others else None
             heard.append(augment(clip, self.augmentation, rng, row["task"], other))
         return heard
+
+    def taught_row(self, row: dict, waveform: np.ndarray) -> dict:
+        """`row`, or the question which sounds are in `waveform`, as it was augmented, with the tagger's answer."""
+        rng = random.Random(f"{TAGS}/{row['seed']}")
+        if self.tagger is None or row["domain"] == "speech" or rng.random() >= self.taught:
+            return row
+        instruction, answer, _ = cast(TAGS, ", ".join(self.tagger(waveform)), (), rng)
+        return {**row, "task": TAGS, "instruction": instruction, "answer": answer}
 
     def prompt(self, instruction: str) -> str:
         """The chat up to the answer, with one audio before the instruction."""

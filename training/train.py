@@ -8,9 +8,11 @@ as there are: `accelerate launch training/train.py RECIPE`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 import typer
 from peft import LoraConfig, get_peft_model, inject_adapter_in_model
@@ -169,11 +171,25 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
         recipe=recipe,
         train_dataset=mixture,
         eval_dataset=few,
-        data_collator=kind(processor, recipe.audio_token_rates, recipe.augmentation, open_ended=recipe.open_ended),
+        data_collator=kind(
+            processor,
+            recipe.audio_token_rates,
+            recipe.augmentation,
+            open_ended=recipe.open_ended,
+            tagger=open_tagger() if recipe.taught else None,
+            taught=recipe.taught,
+        ),
         eval_collator=kind(processor, recipe.audio_token_rates, train=False),
         quick_knn=knn,
         processing_class=processor,
     )
+
+
+def open_tagger() -> Callable[[np.ndarray], list[str]]:
+    """YAMNet; imported here, so that other runs do without onnxruntime."""
+    from training.yamnet import SoundTagger
+
+    return SoundTagger()
 
 
 def main(recipe_file: Path = typer.Argument(..., metavar="RECIPE", exists=True)) -> None:

@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import datasets
@@ -31,9 +32,10 @@ from metrics.open_audio.baselines import mean_log_mel
 from metrics.probe import embed as embed_module
 from metrics.probe.embed import batches, embed
 from metrics.probe.encoders import LogMel, MelEncoder, RemoteEncoder, WaveformEncoder, open_encoder, open_whisper
-from metrics.probe.yamnet import PATCH_SAMPLES, Yamnet, another_output, patches
+from metrics.probe.yamnet import Yamnet
 from modeling_uniwhisper import AudioError, UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from training.files import WeightsError
+from training.yamnet import PATCH_SAMPLES, SoundTagger, another_output, patches
 
 RATE = 16_000
 SECONDS = (0.31, 2.3, 0.9, 5.0, 2.31)
@@ -239,6 +241,14 @@ def test_yamnet(make_audio):
     assert short.min() >= 0 and short.max() > 0.1  # after a ReLU
     [again] = encoder.encode(audio[1:])
     np.testing.assert_array_equal(long, again)
+
+
+def test_sound_tags_are_those_of_the_sound():
+    tagger, examples = SoundTagger(), Path("spaces/uniwhisper/examples")
+    heard = {name: tagger(load_audio(examples / f"{name}.flac")) for name in ("lion", "level_crossing", "phone_french")}
+    assert all(0 < len(tags) <= 3 and "silence" not in tags for tags in heard.values())
+    assert "roar" in heard["lion"] and "train" in heard["level_crossing"] and "speech" in heard["phone_french"]
+    assert tagger(load_audio(examples / "lion.flac"), limit=1) == heard["lion"][:1]
 
 
 def test_yamnets_patches():

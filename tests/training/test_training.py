@@ -238,6 +238,25 @@ def test_an_open_ended_question_names_no_options(tasks):
     assert recast(asked) == asked
 
 
+def test_a_taught_clip_is_asked_for_its_sounds(tiny_processor, tasks):
+    heard = []
+
+    def tagger(waveform):
+        heard.append(waveform)
+        return ["bell", "animal"]
+
+    collator = Collator(tiny_processor, RATES, config.Augmentation(gain=1.0), tagger=tagger, taught=0.5)
+    rows = [{**tasks["drum_class"][0], "labels": DRUMS, "seed": seed, "batch": 0} for seed in range(40)]
+    rows.append({**tasks["asr_en"][0], "labels": [], "seed": 40, "batch": 0})
+    batch = collator(rows)
+    taught = [place for place, task in enumerate(batch["tasks"]) if task == "sound_tags"]
+    assert 10 < len(taught) == len(heard) < 30 and 40 not in taught, "never speech"
+    for place in taught:
+        labels = batch["labels"][place]
+        assert tiny_processor.decode(labels[labels != -100]) == "bell, animal<|im_end|>"
+    assert not np.array_equal(heard[0], heard[1]), "as augmented"
+
+
 def test_a_run_starts_from_what_another_exported(tiny_checkpoint, tmp_path):
     other = UniWhisperForConditionalGeneration.from_pretrained(tiny_checkpoint)
     for parameter in other.model.parameters():
