@@ -16,6 +16,7 @@ import datasets.inspect
 import datasets.load
 
 BUILDERS: dict[str, str] = {
+    "audiomarathon": "dataset_builders.audiomarathon.builder",
     "open_audio": "dataset_builders.open_audio.builder",
     "probe_suite": "dataset_builders.probe_suite.builder",
 }
