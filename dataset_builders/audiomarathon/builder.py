@@ -54,7 +54,7 @@ def fetch(tasks: list[MarathonTask]) -> Path:
 
 
 class AudioMarathon(datasets.ArrowBasedBuilder):
-    """Each of the ten tasks, by name and by abbreviation, or all of them.
+    """Each of the ten tasks, by name and by abbreviation, large or small, or all of them.
 
     Split `test` is what the authors' own runs are scored on; `full` is every item with audio.
     """
@@ -64,7 +64,7 @@ class AudioMarathon(datasets.ArrowBasedBuilder):
         *(
             datasets.BuilderConfig(name=name, version=VERSION, description=f"{task.name}, {task.items} items")
             for task in TASKS.values()
-            for name in (task.name, task.abbreviation)
+            for name in (task.name, task.abbreviation, task.abbreviation.lower())
         ),
         datasets.BuilderConfig(name=ALL, version=VERSION, description="all ten tasks"),
     ]
