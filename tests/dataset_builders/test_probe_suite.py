@@ -62,7 +62,8 @@ def test_every_config_exists_and_has_labels_where_they_are_asked_for():
 
 def test_unseen_is_what_no_recipe_trains_on():
     recipes = [yaml.safe_load(path.read_text("utf-8")) for path in RECIPES.glob("*.yaml")]
-    trained = set().union(*(recipe["mixture"]["tasks"] for recipe in recipes))
+    mixtures = [recipe["mixture"] for recipe in recipes if "dataset" not in recipe["mixture"]]  # of open_audio
+    trained = set().union(*(mixture["tasks"] for mixture in mixtures))
     of_open_audio = [task for task in TASKS.values() if task.dataset == "open_audio"]
     assert len(trained) > 10
     assert {task.name for task in of_open_audio if task.unseen} == {

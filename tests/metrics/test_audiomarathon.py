@@ -506,9 +506,8 @@ def test_strict_transcripts():
 
 
 @pytest.mark.parametrize("name", ["speech_entity_recognition", "SER"])
-def test_evaluate_loads_the_metric(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path))
-    metric = evaluate.load("metrics/audiomarathon", name, cache_dir=str(tmp_path))
+def test_evaluate_loads_the_metric(name, evaluate_cache):
+    metric = evaluate.load("metrics/audiomarathon", name, cache_dir=evaluate_cache)
     replies, answers, choices = ["B", "a dog", "49"], ["52", "46", "49"], [COUNTS] * 3
     found = metric.compute(predictions=replies, references=answers, choices=choices, durations=[100, 200, 300])
     assert found["strict"]["accuracy"] == pytest.approx(2 / 3)
@@ -518,14 +517,13 @@ def test_evaluate_loads_the_metric(name, tmp_path, monkeypatch):
         metric.compute(predictions=replies, references=answers)
 
 
-def test_evaluate_without_choices(tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path))
+def test_evaluate_without_choices(evaluate_cache):
     replies, answers = ["b", "a man"], ["female", "male"]
-    gender = evaluate.load("metrics/audiomarathon", "SGR", cache_dir=str(tmp_path))
+    gender = evaluate.load("metrics/audiomarathon", "SGR", cache_dir=evaluate_cache)
     assert gender.compute(predictions=replies, references=answers)["strict"]["accuracy"] == 1
-    speech = evaluate.load("metrics/audiomarathon", "ASR", cache_dir=str(tmp_path))
+    speech = evaluate.load("metrics/audiomarathon", "ASR", cache_dir=evaluate_cache)
     found = speech.compute(predictions=["Spoken Content: Yes."], references=["yes"])
     assert (found["strict"]["wer"], found["paper"]["score"]) == (0, 100)
     with pytest.raises(ValueError, match="AudioMarathon has no task 'XYZ'"):
-        unknown = evaluate.load("metrics/audiomarathon", "XYZ", cache_dir=str(tmp_path))
+        unknown = evaluate.load("metrics/audiomarathon", "XYZ", cache_dir=evaluate_cache)
         unknown.compute(predictions=["a"], references=["a"])

@@ -452,9 +452,8 @@ def test_xares_padding():
 
 
 @pytest.mark.parametrize("probe", ["knn", "mlp"])
-def test_evaluate_loads_the_probe(probe, tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path))
-    metric = evaluate.load("metrics/probe", cache_dir=str(tmp_path))
+def test_evaluate_loads_the_probe(probe, evaluate_cache):
+    metric = evaluate.load("metrics/probe", cache_dir=evaluate_cache)
     train, validation, (features, labels) = clips(300, 0), clips(100, 1), clips(100, 2)
     found = metric.compute(
         predictions=features, references=labels, train=train, validation=validation, probe=probe, seeds=(0,)
