@@ -151,5 +151,6 @@ def test_a_polite_kill_saves(recipe, tmp_path):
     lines = iter(process.stdout.readline, "")
     assert any("'loss'" in line for line in lines), "it trains"
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=120)
+    assert "run it again to go on" in output and not (tmp_path / "long" / "final").exists()
     assert len(losses(tmp_path / "long")) >= 1
