@@ -28,12 +28,10 @@ class PublicTask:
     Args:
         entries: what is read.
         excluded: by dataset id, the values of its `leaves_out` column whose rows are dropped.
-        seed: of the order in which datasets are drawn from.
     """
 
     entries: tuple[PublicDataset, ...]
     excluded: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    seed: int = 0
 
     @property
     def hours(self) -> float:
@@ -41,7 +39,7 @@ class PublicTask:
         return sum(entry.hours for entry in self.entries)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        rng = random.Random(self.seed)
+        rng = random.Random(0)
         open_streams = [stream(entry, self.excluded.get(entry.id, frozenset())) for entry in self.entries]
         hours = [entry.hours for entry in self.entries]
         while open_streams:
@@ -74,7 +72,7 @@ def open_streams(
             print(f"{entry}: left out, {entry.hours:,.0f} h, as no list tells its {entry.leaves_out['rows']}")
         if not usable:
             raise ValueError(f"the public mixture has no dataset for {task!r} that may be used")
-        found[task] = PublicTask(usable, {name: frozenset(values) for name, values in excluded.items()})
+        found[task] = PublicTask(usable, excluded)
     return found
 
 

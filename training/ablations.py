@@ -37,6 +37,8 @@ def main(
         recipe.output = recipe.output / name.replace(" ", "-")
         if not (recipe.output / STATE).exists():
             run(recipe)
+        if not (recipe.output / STATE).exists():  # asked to stop
+            raise typer.Exit(1)
         found[name] = {"changes": changes or {}, **outcome(recipe.output)}
     show(found)
     report = {"command": f"python -m training.ablations {file}", "recipe": entries["recipe"], "runs": found}

@@ -10,6 +10,7 @@ import yaml
 
 from dataset_builders.instructions import OPEN_ENDED
 
+PUBLIC = "public_mixture"
 LEARNS = ("full", "lora", "frozen")
 
 
@@ -58,7 +59,7 @@ class Mixture:
             raise RecipeError(f"mixture.tasks is {self.tasks}, but it needs tasks with weights above 0")
         share("mixture.temperature", self.temperature)
         self.excluded = {name: Path(path) for name, path in self.excluded.items()}
-        if self.dataset == "public_mixture" and not self.streaming:
+        if self.dataset == PUBLIC and not self.streaming:
             raise RecipeError("mixture.dataset is public_mixture, which is only read with `streaming: true`")
         for domain, floor in self.floors.items():
             share(f"mixture.floors.{domain}", floor)

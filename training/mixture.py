@@ -19,8 +19,6 @@ from dataset_builders.public_streams import open_streams
 from . import config
 from .sampling import shares
 
-PUBLIC = "public_mixture"
-
 POOL = 16
 """Batches among which clips of like length are looked for."""
 
@@ -187,11 +185,11 @@ def load_tasks(recipe: config.Mixture, split: str) -> dict[str, datasets.Dataset
     """
     import dataset_builders  # noqa: F401  (makes our names known to load_dataset)
 
-    if recipe.dataset == PUBLIC and split == "train":
-        lists = {dataset: frozenset(path.read_text("utf-8").split()) for dataset, path in recipe.excluded.items()}
-        return open_streams(load_mixture(), list(recipe.tasks), lists)
+    if recipe.dataset == config.PUBLIC:
+        lists = {dataset: frozenset(path.read_text("utf-8").splitlines()) for dataset, path in recipe.excluded.items()}
+        return open_streams(load_mixture(), list(recipe.tasks), lists) if split == "train" else {}
     tasks = {}
-    for name in [] if recipe.dataset == PUBLIC else recipe.tasks:
+    for name in recipe.tasks:
         if recipe.streaming and split == "train":
             tasks[name] = datasets.load_dataset(recipe.dataset, name, split=split, streaming=True)
             continue

@@ -17,11 +17,11 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from transformers import PreTrainedConfig
 
 from modeling_uniwhisper import UniWhisperConfig, UniWhisperForConditionalGeneration
 from modeling_uniwhisper.configuration_uniwhisper import ENCODER_FRAME_RATE
 
+from .assemble import TRAINED
 from .config import LEARNS, Recipe, RecipeError, read_recipe
 from .optimizer import encoder_parts
 
@@ -33,7 +33,7 @@ FROZEN_BYTES, LEARNED_BYTES = 2, 16
 
 LAYER_BYTES, CHECKPOINT_BYTES = 34, 2
 TEXT_TOKENS = 40
-"""Chat form, instruction and answer of a clip: the mean over `base-cpu.yaml` is about this."""
+"""Assumed of a clip: chat form, instruction and answer."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ def held(part: Part, positions: float, checkpoints: bool) -> float:
 
 
 def read_config(recipe_file: Path, recipe: Recipe) -> UniWhisperConfig:
-    """Shape of the recipe's base; where that is not assembled yet, the JSON beside the recipe tells it.
+    """Shape of the recipe's base, which is that of the shipped model if it names none; where it is not assembled yet,
+    the JSON beside the recipe tells it.
 
     Raises:
         RecipeError: neither is there.
@@ -168,23 +169,8 @@ def read_config(recipe_file: Path, recipe: Recipe) -> UniWhisperConfig:
         if path and path.exists():
             return UniWhisperConfig.from_dict(json.loads(path.read_text()))
     if recipe.base is None:
-        return UniWhisperConfig(text_config=smollm2())
+        return UniWhisperConfig.from_pretrained(TRAINED)
     raise RecipeError(f"{recipe.base} is not there yet, and {recipe_file.with_suffix('.json')} does not tell its shape")
-
-
-def smollm2() -> PreTrainedConfig:
-    """Shape of SmolLM2-135M, with room for the audio placeholder."""
-    from transformers import LlamaConfig
-
-    return LlamaConfig(
-        vocab_size=49_216,
-        hidden_size=576,
-        intermediate_size=1536,
-        num_hidden_layers=30,
-        num_attention_heads=9,
-        num_key_value_heads=3,
-        tie_word_embeddings=True,
-    )
 
 
 def main(

@@ -206,10 +206,11 @@ def run(recipe: Recipe) -> None:
     trainer = make_trainer(recipe)
     last = get_last_checkpoint(recipe.output) if recipe.output.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
-    trainer.save_state()
     if trainer.state.global_step < trainer.state.max_steps:
         print(f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}: run it again to go on")
-    elif trainer.is_world_process_zero():
+        return
+    trainer.save_state()
+    if trainer.is_world_process_zero():
         finish(trainer.accelerator.unwrap_model(trainer.model), recipe)
         print(f"trained tensors: {recipe.output / 'final'}")
 

@@ -1,7 +1,7 @@
 """Whisper's own decoder in the language model's place: the paper's ablation.
 
 It reads the encoder's frames by cross-attention, so no adapter learns, and the instruction stands where Whisper
-is told what was said before. It is several times cheaper than a language model behind an adapter, and it can
+is told what was said before. It is cheaper than a language model behind an adapter, and it can
 transcribe from the first step; but nothing that answers is exported. What comes of it is an encoder, to be probed,
 or for another run to `start` from.
 """
@@ -96,6 +96,7 @@ class WhisperCollator(Collator):
         ids = [torch.tensor([before, *ask, start, *answer]) for ask, answer in zip(asked, answers)]
         labels = [torch.tensor([-100] * (len(ask) + 2) + answer) for ask, answer in zip(asked, answers)]
         pad = nn.utils.rnn.pad_sequence
+        # Validation has no seeds: all of it is pooled if most of training is.
         chances = [np.random.default_rng((row["seed"], 2)).random() if self.train else 0.5 for row in rows]
         pooled = [chance < self.pooled and not is_transcription(row["task"]) for chance, row in zip(chances, rows)]
         return {

@@ -104,6 +104,7 @@ def _row(item: PublishedItem) -> dict[str, Any]:
         "choices": item.choices or None,
         "answer": item.answer,
         "letter": item.letter,
+        "label": item.label if item.choices else None,
         "source": layout.source,
         "license": layout.license,
         "group": item.group,

@@ -11,6 +11,9 @@ Arms take turns, after a warm-up; a speedup is the median over rounds. Loading t
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
+from copy import copy
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -23,13 +26,12 @@ from transformers import Trainer
 from metrics.reports import write_report
 from modeling_uniwhisper.feature_extraction_uniwhisper import MAX_WINDOW_SECONDS
 from training.assemble import assemble_base
-from training.collator import Collator
 from training.config import Recipe, read_recipe
 from training.train import TOLD, UniWhisperTrainer, make_trainer
 
 from .embedding import environment, spread
 
-RECIPE = Path("training/recipes/base-cpu.yaml")
+RECIPE = Path("training/recipes/encoder-cpu.yaml")
 CLIPS, REPEATS = 64, 3
 PLAIN_RATE = 12.5
 BARS = {"speedup": 5.0, "six_second_clips_per_second": 6.0}
@@ -85,22 +87,20 @@ def measure(trainer: UniWhisperTrainer, repeats: int) -> dict[str, object]:
     }
 
 
-class PaddedCollator(Collator):
-    """The same prompts; every window is 30 s, the batch is all that the model takes."""
-
-    def __call__(self, rows: list[dict]) -> dict:
-        batch = super().__call__(rows)
-        return {name: value for name, value in batch.items() if name not in TOLD}
-
-    def inputs(self, rows: list[dict], audio: list[np.ndarray], rate: float, tail: float) -> dict:
-        return super().inputs(rows, audio, PLAIN_RATE, MAX_WINDOW_SECONDS)
-
-
 def plain(trainer: UniWhisperTrainer) -> Trainer:
-    """Hugging Face's own loop on the same model and clips."""
-    ours = trainer.data_collator
-    collator = PaddedCollator(ours.processor, ours.rates, ours.augmentation, open_ended=ours.open_ended)
-    return Trainer(trainer.model, trainer.args, collator, trainer.train_dataset)
+    """Hugging Face's own loop on the same model, clips and prompts; every window is 30 s."""
+    collator = copy(trainer.data_collator)
+    collator.inputs = partial(padded, collator.inputs)
+
+    def collate(rows: list[dict]) -> dict:
+        return {name: value for name, value in collator(rows).items() if name not in TOLD}
+
+    return Trainer(trainer.model, trainer.args, collate, trainer.train_dataset)
+
+
+def padded(inputs: Callable[..., dict], rows: list[dict], audio: list[np.ndarray], rate: float, tail: float) -> dict:
+    """What `inputs` makes of clips with as much silence after them as fills a window, at the plain rate."""
+    return inputs(rows, audio, PLAIN_RATE, MAX_WINDOW_SECONDS)
 
 
 if __name__ == "__main__":
