@@ -1,9 +1,11 @@
-"""`load_dataset("audiomarathon", CONFIG)`: the published release as a dataset of `datasets`.
+"""`load_dataset("audiomarathon", CONFIG)`: the benchmark as a dataset of `datasets`.
 
+    load_dataset("audiomarathon", "speech_detection", split="mini")
     load_dataset("audiomarathon", "speech_detection", split="test", data_dir="snapshots/AudioMarathon")
 
-The release is read from `data_dir`, or from `$AUDIOMARATHON`, or fetched from the Hub, only as much as a config needs.
-Rows refer to its sound files instead of copying them: `audio` has a path but no bytes, and `Audio()` decodes it.
+The mini is shipped. Anything else is in `data_dir`, or else in `$AUDIOMARATHON`: a snapshot of the published release, a
+folder of items, or `hub`, which fetches the release, only as much of it as a config needs.
+Rows refer to sound files instead of copying them: `audio` has a path but no bytes, and `Audio()` decodes it.
 Once read, a folder is taken as it was; after a change in it, load with `download_mode="force_redownload"`.
 """
 
@@ -18,21 +20,25 @@ import datasets
 import pyarrow as pa
 
 from .features import FEATURES
+from .items import holds_items, read_items
 from .layouts import LAYOUTS, PublishedError
 from .published import PublishedItem, read_published
-from .tasks import TASKS, MarathonTask, find_task
+from .tasks import NEEDLE, TASKS, MarathonTask, find_task
 
 VERSION = datasets.Version("1.0.0")
 HUB_ID, REVISION = "Hezep/AudioMarathon", "ef00ea0458a57cb75b32d18ddb3b3619c4388fec"
-VARIABLE = "AUDIOMARATHON"
+VARIABLE, SIZE = "AUDIOMARATHON", "59 GB"
+HUB = "hub"
+"""As `data_dir`: the release as the Hub has it."""
+MINI = Path(__file__).with_name("mini")
 ALL = "all"
 ROWS = 100
 """Of one Arrow table."""
 
 
 def fingerprint_files() -> list[Path]:
-    """Return the files that decide what a load gives: the code of this package."""
-    return sorted(Path(__file__).parent.glob("*.py"))
+    """Return the files that decide what a load gives: the code of this package and the lines of the mini."""
+    return sorted([*Path(__file__).parent.glob("*.py"), *MINI.glob("*.jsonl")])
 
 
 def fetch(tasks: list[MarathonTask]) -> Path:
@@ -56,7 +62,8 @@ def fetch(tasks: list[MarathonTask]) -> Path:
 class AudioMarathon(datasets.ArrowBasedBuilder):
     """Each of the ten tasks, by name and by abbreviation, large or small, or all of them.
 
-    Split `test` is what the authors' own runs are scored on; `full` is every item with audio.
+    Split `mini` is shipped. From the release, `test` is what the authors' own runs are scored on and `full` every item
+    with audio; a folder of items has `test` alone.
     """
 
     VERSION = VERSION
@@ -66,6 +73,7 @@ class AudioMarathon(datasets.ArrowBasedBuilder):
             for task in TASKS.values()
             for name in (task.name, task.abbreviation, task.abbreviation.lower())
         ),
+        datasets.BuilderConfig(name=NEEDLE.name, version=VERSION, description="needle in a haystack, not of the ten"),
         datasets.BuilderConfig(name=ALL, version=VERSION, description="all ten tasks"),
     ]
 
@@ -78,18 +86,38 @@ class AudioMarathon(datasets.ArrowBasedBuilder):
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
         tasks = list(TASKS.values()) if self.config.name == ALL else [find_task(self.config.name)]
-        snapshot = Path(self.config.data_dir).absolute() if self.config.data_dir else fetch(tasks)
-        items = [item for task in tasks for item in read_published(snapshot, task)]
-        splits = {
-            "test": [item for item in items if item.left_out is None],
-            "full": [item for item in items if item.duration is not None],
-        }
-        return [datasets.SplitGenerator(name=name, gen_kwargs={"items": held}) for name, held in splits.items()]
+        splits = {"mini": _read_folder(MINI, tasks)}
+        source = self.config.data_dir
+        if source and source != HUB and holds_items(Path(source)):
+            splits["test"] = _read_folder(Path(source).absolute(), tasks)
+        elif source and tasks != [NEEDLE]:  # which no release has
+            splits |= _read_release(fetch(tasks) if source == HUB else Path(source).absolute(), tasks)
+        return [datasets.SplitGenerator(name=name, gen_kwargs={"rows": rows}) for name, rows in splits.items()]
 
-    def _generate_tables(self, items: list[PublishedItem]) -> Iterator[tuple[tuple[int, int], pa.Table]]:
-        for start in range(0, len(items), ROWS):
-            rows = [_row(item) for item in items[start : start + ROWS]]
-            yield (0, start), pa.Table.from_pylist(rows, schema=FEATURES.arrow_schema)
+    def _generate_tables(self, rows: list[dict[str, Any]]) -> Iterator[tuple[tuple[int, int], pa.Table]]:
+        for start in range(0, len(rows), ROWS):
+            yield (0, start), pa.Table.from_pylist(rows[start : start + ROWS], schema=FEATURES.arrow_schema)
+
+    def as_dataset(self, split: Any = None, **options: Any) -> Any:
+        """Raise a `PublishedError` for a split of the release where none was given."""
+        if str(split) in ("test", "full") and not self.config.data_dir:
+            raise PublishedError(
+                f"split {str(split)!r} needs the release: give the folder of a snapshot as data_dir or in ${VARIABLE}, "
+                f"or data_dir={HUB!r} to fetch it ({SIZE} in all); split 'mini' is here"
+            )
+        return super().as_dataset(split=split, **options)
+
+
+def _read_folder(folder: Path, tasks: list[MarathonTask]) -> list[dict[str, Any]]:
+    return [item.row(folder, task) for task in tasks for item in read_items(folder, task)]
+
+
+def _read_release(folder: Path, tasks: list[MarathonTask]) -> dict[str, list[dict[str, Any]]]:
+    items = [item for task in tasks for item in read_published(folder, task)]
+    return {
+        "test": [_row(item) for item in items if item.left_out is None],
+        "full": [_row(item) for item in items if item.duration is not None],
+    }
 
 
 def _row(item: PublishedItem) -> dict[str, Any]:

@@ -10,7 +10,7 @@ LETTERS = "ABCDE"
 
 @dataclass(frozen=True)
 class MarathonTask:
-    """One of the ten.
+    """One of the ten, or `NEEDLE`.
 
     Args:
         name: config of `load_dataset`.
@@ -108,6 +108,9 @@ TASKS: dict[str, MarathonTask] = {
     )
 }
 
+NEEDLE = MarathonTask("needle", "NEEDLE", "classification", "sound", "options")
+"""An eleventh, ours: what was heard once in much else. It is in no published table, and so not in `TASKS`."""
+
 BY_ABBREVIATION = {task.abbreviation: task for task in TASKS.values()}
 
 
@@ -117,7 +120,7 @@ def find_task(name: str) -> MarathonTask:
     Raises:
         ValueError: there is no such task; the message lists those there are.
     """
-    found = TASKS.get(name.lower()) or BY_ABBREVIATION.get(name.upper())
+    found = (TASKS | {NEEDLE.name: NEEDLE}).get(name.lower()) or BY_ABBREVIATION.get(name.upper())
     if found is None:
         known = ", ".join(f"{task.name} ({task.abbreviation})" for task in TASKS.values())
         raise ValueError(f"AudioMarathon has no task {name!r}; it has {known}")

@@ -21,6 +21,7 @@ LEADS: dict[str, tuple[str, str]] = {
     "emotion_recognition": ("Judge the emotion in the speaker's voice.", ")"),
     "speaker_age_recognition": ("Judge the age of the speaker from the voice.", ")"),
     "speaker_gender_recognition": ("Judge the gender of the speaker from the voice.", "."),
+    "needle": ("Listen for what is heard only once.", "."),
 }
 """Task to its first sentence, and to what follows the letters of its options."""
 

@@ -15,8 +15,16 @@ from metrics.probe.intervals import estimate, mean
 
 from .paper import standardise
 
-DURATIONS = {"90-150 s": (90, 150), "150-210 s": (150, 210), "210-300 s": (210, 300)}
-"""From, and up to but without; the longest takes 300 s in."""
+DURATIONS = {
+    "90-150 s": (90, 150),
+    "150-210 s": (150, 210),
+    "210-300 s": (210, np.nextafter(300, 301)),
+    "5-10 min": (300, 600),
+    "10-20 min": (600, 1200),
+    "20-40 min": (1200, 2400),
+    "over 40 min": (2400, np.inf),
+}
+"""From, and up to but without; 300 s is of the benchmark's own."""
 THIRDS = ("first third", "second third", "last third")
 NORMALISERS: dict[str, Callable[[str], str]] = {
     "english": EnglishTextNormalizer({}),
@@ -125,10 +133,10 @@ def by(statistic: Statistic, name: str, parts: Sequence[str | None]) -> dict[str
 
 
 def duration_bucket(duration: float | None) -> str | None:
-    """The bucket of a recording's seconds, "other" outside 90 to 300; None if they are not known."""
+    """The bucket of a recording's seconds, "other" under 90; None if they are not known."""
     if not known(duration):
         return None
-    inside = (name for name, (low, high) in DURATIONS.items() if low <= duration < high or duration == high == 300)
+    inside = (name for name, (low, high) in DURATIONS.items() if low <= duration < high)
     return next(inside, "other")
 
 

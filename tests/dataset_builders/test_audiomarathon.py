@@ -65,7 +65,7 @@ def edit(file, change):
 
 def test_every_task_has_a_layout_and_a_wording():
     assert LAYOUTS.keys() == TASKS.keys()
-    assert {*LEADS, "speech_recognition"} == {*TASKS}
+    assert {*LEADS, "speech_recognition"} == {*TASKS, "needle"}
 
 
 @pytest.mark.parametrize("name", [*TASKS, *ROWS, "asr"])
@@ -98,7 +98,7 @@ def test_all_is_every_task(load):
 
 def test_configs_are_listed():
     names = datasets.get_dataset_config_names("audiomarathon")
-    assert sorted(names) == sorted([*TASKS, *ROWS, *(name.lower() for name in ROWS), "all"])
+    assert sorted(names) == sorted([*TASKS, *ROWS, *(name.lower() for name in ROWS), "needle", "all"])
 
 
 def test_audio_is_referred_to_and_streams(load):
@@ -123,8 +123,10 @@ def test_the_variable_names_the_folder_and_decides_the_cache(load, snapshot, tmp
 
 
 def test_without_a_folder_or_a_network_one_sentence_says_what_to_give(load):
-    with pytest.raises(PublishedError, match=r"cannot be fetched from the Hub: .* as data_dir or in \$AUDIOMARATHON"):
+    with pytest.raises(PublishedError, match=r"'test' needs the release: give .* as data_dir or in \$AUDIOMARATHON"):
         load("SCR", data_dir=None)
+    with pytest.raises(PublishedError, match=r"cannot be fetched from the Hub: .* as data_dir or in \$AUDIOMARATHON"):
+        load("SCR", data_dir="hub")
 
 
 def test_the_hub_is_asked_for_the_folders_of_the_tasks_at_one_revision(load, snapshot, monkeypatch):
@@ -135,7 +137,7 @@ def test_the_hub_is_asked_for_the_folders_of_the_tasks_at_one_revision(load, sna
         return str(snapshot)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    assert len(load("SAR", data_dir=None)) == 6
+    assert len(load("SAR", data_dir="hub")) == 6
     ((repo, options),) = asked
     assert repo == "Hezep/AudioMarathon"
     assert options == {

@@ -472,7 +472,7 @@ def test_strict_parts():
         "90-150 s": {"accuracy": 0.5, "items": 2},
         "150-210 s": {"accuracy": 1, "items": 1},
         "210-300 s": {"accuracy": 0, "items": 1},
-        "other": {"accuracy": 1, "items": 1},
+        "5-10 min": {"accuracy": 1, "items": 1},
     }
     assert found["by_evidence"] == {
         "first third": {"accuracy": 1, "items": 1},

@@ -1,0 +1,142 @@
+"""AudioMarathon for every model: `python -m metrics.audiomarathon run --model uniwhisper --out results/audiomarathon`.
+
+`mock-run` puts a model through the whole chain on made sounds, and `report` sets runs beside the published rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dataset_builders.audiomarathon.items import ItemsError
+from dataset_builders.audiomarathon.layouts import PublishedError
+from dataset_builders.audiomarathon.tasks import TASKS, find_task
+from modeling_uniwhisper import AudioError
+from modeling_uniwhisper.checkpoints import CheckpointError
+
+from .models import HOSTED, ModelError
+from .outputs import RunError
+from .run import OPENAI, Hearing, Settings, SettingsError, run
+
+EXPECTED = (AudioError, CheckpointError, ItemsError, ModelError, PublishedError, RunError, SettingsError)
+"""Errors whose message says all."""
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+stderr = Console(stderr=True, highlight=False)
+
+Model = Annotated[str, typer.Option(help=f"`uniwhisper`, a folder, a Hub id, or `{HOSTED}NAME` at an endpoint.")]
+Rate = Annotated[float | None, typer.Option(help="Audio tokens a second, of UniWhisper; its default if not given.")]
+Device = Annotated[str, typer.Option(help="As torch names it; `auto` takes an accelerator where there is one.")]
+Dtype = Annotated[str, typer.Option(help="As torch names it; `auto` is bfloat16 on an accelerator, float32 on a CPU.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(help=f"URL of an API like OpenAI's, up to /v1; key in $OPENAI_API_KEY. Default: {OPENAI}"),
+]
+
+
+@app.command(name="run")
+def run_(
+    out: Annotated[Path, typer.Option(help="Folder of replies and scores; a run that was stopped there goes on.")],
+    model: Model = "uniwhisper",
+    tasks: Annotated[str, typer.Option(help="Names or abbreviations with commas between.")] = "all",
+    split: Annotated[str, typer.Option(help="mini is shipped; test and full are in the data folder.")] = "mini",
+    data_dir: Annotated[str | None, typer.Option(help="Snapshot of the release, folder of items, or `hub`.")] = None,
+    hear: Annotated[Hearing, typer.Option(help="Recordings, silence as long, or nothing.")] = Hearing.AUDIO,
+    limit: Annotated[int | None, typer.Option(help="At most this many samples a task, by a fixed seed.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Samples asked at once.")] = 1,
+    audio_token_rate: Rate = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    endpoint: Endpoint = None,
+) -> None:
+    """Ask a model, keep every reply, and score them."""
+    try:
+        chosen = list(TASKS.values()) if tasks == "all" else [find_task(name) for name in tasks.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    with told():
+        settings = Settings.resolve(
+            model=model,
+            split=split,
+            data_dir=data_dir,
+            hear=hear,
+            limit=limit,
+            batch_size=batch_size,
+            audio_token_rate=audio_token_rate,
+            device=device,
+            dtype=dtype,
+            endpoint=endpoint,
+        )
+        Console(width=120).print(table(run(settings, chosen, out, stderr)))
+
+
+@app.command()
+def mock_run(
+    model: Model = "uniwhisper",
+    audio_token_rate: Rate = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    endpoint: Endpoint = None,
+) -> None:
+    """Put a model through everything, on made sounds of a few seconds, and print what worked."""
+    from .mock import mock_run
+
+    with told():
+        mock_run(model, audio_token_rate=audio_token_rate, device=device, dtype=dtype, endpoint=endpoint)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders that `run` wrote; differences are from the first.")],
+    to: Annotated[Path, typer.Option(help="Folder of the report.")],
+) -> None:
+    """Set runs beside each other and the published rows: Markdown, HTML and pictures."""
+    from .report import write
+
+    with told():
+        write(runs, to)
+    print(f"written: {to}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """End with the message of an expected error instead of where it came from."""
+    try:
+        yield
+    except EXPECTED as error:
+        stderr.print(str(error), style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def table(report: dict[str, Any]) -> Table:
+    """Scores of a run by task, and their averages."""
+    shown = Table("task", "items", "strict", "95 %", "parsed", "majority", "paper", "seconds", title=report["model"])
+    for name, scores in report["tasks"].items():
+        strict = scores["strict"]
+        measure = "wer" if "wer" in strict else "accuracy"
+        low, high = strict[f"{measure}_95"]
+        shown.add_row(
+            find_task(name).abbreviation + " (made)" * scores.get("made", False),
+            str(strict["items"]),
+            f"{measure} {strict[measure]:.2f}",
+            f"{low:.2f}-{high:.2f}",
+            f"{strict['parse_rate']:.2f}",
+            f"{strict['majority']:.2f}" if "majority" in strict else "",
+            f"{scores['paper']['score']:.1f}" if scores["paper"] else "",
+            f"{scores['seconds']['median']:.2f}",
+        )
+    average = report["average"]
+    if average["tasks"]:
+        over = f"average of {len(average['tasks'])}"
+        shown.add_row(over, "", f"{average['strict']:.2f}", "", "", "", f"{average['paper']:.1f}", "", style="bold")
+    return shown
+
+
+if __name__ == "__main__":
+    app()
