@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import typer
 from datasets import Dataset
 from typer.testing import CliRunner
 
 from dataset_builders.probe_suite.registry import METRICS, ProbeTask
 from metrics.probe import __main__ as command
-from metrics.probe import run
+from metrics.probe import layers, run
 from metrics.probe.ctc import CTCConfig
 from metrics.probe.encoders import LogMel
 from metrics.probe.report import lines, summary
@@ -148,3 +149,17 @@ def test_as_xares_scores_beside_ours(tasks, tmp_path):
 def test_unknown_task_is_named(tasks):
     done = CliRunner().invoke(command.app, ["--tasks", "clip,nothing"])
     assert done.exit_code == 2 and "nothing" in done.output
+
+
+def test_layers_are_compared_on_validation_alone(tasks, tmp_path, monkeypatch):
+    monkeypatch.setattr(layers, "TASKS", tasks)
+    monkeypatch.setattr(layers, "CLIP_TASKS", ["clip"])
+    monkeypatch.setattr(layers, "cache_home", lambda: tmp_path)
+    monkeypatch.setattr(layers, "open_encoder", lambda name: LogMel())
+    splits = {"train": rows("clip", "train"), "validation": rows("clip", "validation"), "test": None}
+    monkeypatch.setattr(layers, "load_splits", lambda task: splits)
+    layers.main(["log-mel"], "", tmp_path / "layers.json")
+    report = json.loads((tmp_path / "layers.json").read_text())
+    assert report["log-mel"]["mean"] == report["log-mel"]["clip"] == {kind: [1.0] for kind in report["log-mel"]["mean"]}
+    with pytest.raises(typer.BadParameter, match="frame"):
+        layers.main(["log-mel"], "frame", tmp_path / "layers.json")
