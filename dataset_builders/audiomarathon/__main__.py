@@ -60,6 +60,8 @@ def prepare(
         if out:
             typer.echo(f"written: {prepare_parquet(chosen, data_dir, out)}")
             return
+        if data_dir and str(data_dir) != HUB:
+            data_dir = data_dir.absolute()  # as the cache goes by it
         names = fill_cache(chosen, data_dir)
         given = f', data_dir="{data_dir}"' if data_dir else ""
         typer.echo(f'load_dataset("audiomarathon", NAME{given}) now works anywhere; NAME is {", ".join(names)}')

@@ -54,6 +54,8 @@ def render(folder: Path, statistics: Statistics) -> str:
 
 def _metadata(folder: Path, statistics: Statistics, release: bool) -> DatasetCardData:
     splits = [held for task in statistics.values() for held in task.values()]
+    items = sum(max(held["items"] for held in task.values()) for task in statistics.values())
+    names = {task: [task] for task in statistics} | {ALL: [task for task in statistics if task in TASKS]}
     return DatasetCardData(
         pretty_name="AudioMarathon",
         language=sorted({code.partition("_")[0] for held in splits for code in held["languages"]}),
@@ -61,12 +63,9 @@ def _metadata(folder: Path, statistics: Statistics, release: bool) -> DatasetCar
         license_name=None if release else "by-item",
         license_link=None if release else "#sources",
         task_categories=["audio-text-to-text", "automatic-speech-recognition", "audio-classification"],
-        size_categories="1K<n<10K" if release else "n<1K",
+        size_categories="n<1K" if items < 1000 else "1K<n<10K",
         tags=["long-audio", "benchmark", "speech", "environmental-sound", "music"],
-        configs=[
-            *(_config(task, [task], folder) for task in statistics),
-            _config(ALL, [task for task in statistics if task in TASKS], folder),
-        ],
+        configs=[_config(name, tasks, folder) for name, tasks in names.items() if tasks],
     )
 
 

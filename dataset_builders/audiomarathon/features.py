@@ -18,4 +18,4 @@ FEATURES = datasets.Features(
 )
 """`audio` keeps the rate of its source; `answer` is the label or option as text, or the transcript, `letter` its
 letter among `choices` and `label` the class as the source names it; `start` and `end` are where in the audio the
-evidence lies, in seconds, if that is known; `left_out` is why the authors' own runs leave the item out, if they do."""
+evidence lies, in seconds, if that is known; `left_out` is why the item counts in no score, if it does not."""

@@ -52,8 +52,19 @@ class Item:
     left_out: str | None = None
 
     def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind = {"str": str, "str | None": str | None}.get(field.type, object)
+            if not isinstance(value, kind):
+                raise ItemsError(f"{self.id}: field {field.name!r} should be a text, but is {value!r}")
+        texts = {choice for choice in self.choices if isinstance(choice, str)}
+        if self.choices and not 2 <= len(texts) == len(self.choices) <= len(LETTERS):
+            raise ItemsError(f"{self.id}: choices should be 2 to {len(LETTERS)} texts that differ: {self.choices}")
         if self.choices and self.answer not in self.choices:
             raise ItemsError(f"{self.id}: the answer {self.answer!r} is none of {list(self.choices)}")
+        evidence = self.start, self.end
+        if evidence != (None, None) and (None in evidence or not 0 <= self.start <= self.end):
+            raise ItemsError(f"{self.id}: evidence should be 0 <= start <= end, in seconds, but is {evidence}")
         if not self.answer or not self.duration > 0:
             raise ItemsError(
                 f"{self.id}: needs an answer and a duration above 0 s, has {self.answer!r}, {self.duration}"
@@ -84,9 +95,21 @@ def write_items(folder: Path, task: MarathonTask, items: Iterable[Item]) -> None
     (folder / f"{task.name}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def holds_items(folder: Path) -> bool:
-    """Whether there are items in `folder`."""
-    return any(folder.glob("*.jsonl"))
+def holds_items(folder: Path, task: MarathonTask | None = None) -> bool:
+    """Whether there are items in `folder`, of `task` if one is given."""
+    return any(folder.glob(f"{task.name if task else '*'}.jsonl"))
+
+
+def find_lines(folder: Path, task: MarathonTask) -> Path:
+    """Return the file with the lines of `task`.
+
+    Raises:
+        ItemsError: there is none; the message says of what there is.
+    """
+    if not holds_items(folder, task):
+        held = ", ".join(sorted(path.stem for path in folder.glob("*.jsonl"))) or "no task"
+        raise ItemsError(f"{folder / f'{task.name}.jsonl'} is missing: the folder has items of {held}")
+    return folder / f"{task.name}.jsonl"
 
 
 def read_items(folder: Path, task: MarathonTask) -> list[Item]:
@@ -95,9 +118,7 @@ def read_items(folder: Path, task: MarathonTask) -> list[Item]:
     Raises:
         ItemsError: there is no such file, a line of it is wrong, or the sound file that it names is not there.
     """
-    file = folder / f"{task.name}.jsonl"
-    if not file.is_file():
-        raise ItemsError(f"{file} is missing: there are no items of {task.name} in this folder")
+    file = find_lines(folder, task)
     items = []
     for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
         try:
@@ -106,6 +127,9 @@ def read_items(folder: Path, task: MarathonTask) -> list[Item]:
         except (ValueError, TypeError, AttributeError) as error:
             known = ", ".join(field.name for field in fields(Item))
             raise ItemsError(f"{file}, line {number}: {error} (the fields are {known})") from None
+        if bool(item.choices) == (task.answer == "transcript"):
+            wrong = "has choices" if item.choices else "lacks choices"
+            raise ItemsError(f"{file}, line {number}: {wrong}, which is not how {task.name} is answered")
         if not (folder / item.audio).is_file():
             raise ItemsError(f"{file}, line {number}: {folder / item.audio} is missing")
         items.append(item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .sources import FILES
 from .stats import Statistics
 
 COLUMNS, WIDTH, HEIGHT, DPI, BINS = 5, 2.4, 1.8, 80, 20
@@ -13,15 +14,15 @@ COLUMNS, WIDTH, HEIGHT, DPI, BINS = 5, 2.4, 1.8, 80, 20
 def draw(statistics: Statistics, folder: Path) -> list[Path]:
     """Write `durations.png` and, if any item tells where its evidence is, `evidence.png`; return their paths.
 
-    A task is drawn from the largest of its splits.
+    A task is drawn from `full` if it is there, or else from `test`, or else from `mini`.
     """
-    largest = {
-        task: max(splits.values(), key=lambda held: held["items"]) for task, splits in statistics.items() if splits
+    fullest = {
+        task: next(splits[split] for split in reversed(FILES) if split in splits) for task, splits in statistics.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for name, unit in (("durations", "seconds"), ("evidence", "where in the item, 0 to 1")):
-        values = {task: held[name] for task, held in largest.items() if held[name]}
+        values = {task: held[name] for task, held in fullest.items() if held[name]}
         if values:
             longest = 1.0 if name == "evidence" else max(map(max, values.values()))
             drawn.append(_histograms(values, longest, unit, folder / f"{name}.png"))

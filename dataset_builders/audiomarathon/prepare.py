@@ -11,11 +11,11 @@ from datasets.table import embed_table_storage
 from pyarrow import parquet
 from rich.progress import track
 
-from .builder import ALL
+from .builder import ALL, AudioMarathon
 from .card import write_card
 from .features import FEATURES
 from .sources import COLUMNS, load_anew
-from .tasks import TASKS, MarathonTask
+from .tasks import TASKS, MarathonTask, find_task
 
 SHARDS = 50
 """Files of a split, where it has as many items: whoever streams reads ahead, but never beyond a fiftieth of it."""
@@ -78,9 +78,8 @@ def fill_cache(tasks: Sequence[MarathonTask], folder: Path | None) -> list[str]:
     Raises:
         PublishedError, ItemsError: `folder` lacks something; the message names it.
     """
-    names = [name for task in tasks for name in (task.name, task.abbreviation, task.abbreviation.lower())]
-    if {*tasks} >= {*TASKS.values()}:
-        names.append(ALL)
+    names = [config.name for config in AudioMarathon.BUILDER_CONFIGS]
+    names = [name for name in names if {*tasks} >= ({*TASKS.values()} if name == ALL else {find_task(name)})]
     for name in track(names, "cache"):
         load_anew(name, folder)
     return names

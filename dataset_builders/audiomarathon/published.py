@@ -60,13 +60,17 @@ def read_published(snapshot: Path, task: MarathonTask) -> list[PublishedItem]:
     Warns of missing audio, of mended labels, and if there are not as many items as the card counts.
 
     Raises:
-        PublishedError: a folder or a file is missing, a field is missing or wrong, or audio cannot be read.
+        PublishedError: a folder or a file is missing, a field is missing or wrong, audio cannot be read, or
+            none of it is there.
     """
     layout = LAYOUTS[task.name]
     folder = snapshot / layout.folder
     if not folder.is_dir():
         raise PublishedError(f"{folder} is missing from the snapshot: {task.name} should lie there")
     items = leave_out(task.name, [_item(task, entry) for entry in layout.read(folder, layout)])
+    if all(item.duration is None for item in items):
+        wanted = f", such as {items[0].audio.relative_to(folder)}" if items else ""
+        raise PublishedError(f"{folder} holds none of the sound files of {task.name}{wanted}")
     _report(snapshot, task, items)
     return sorted(items, key=lambda item: item.id)
 

@@ -27,6 +27,9 @@ Args:
     starts: Where in each recording the evidence begins, in seconds; None where unknown.
     ends: Where it ends.
 
+Raises:
+    ValueError: A list is of another length, an item has no choices, or a reference is none of them.
+
 Returns:
     strict: What `metrics/audiomarathon/strict.py` gives.
     paper: What `metrics/audiomarathon/paper.py` gives; None for the needle, which the authors do not have.
@@ -42,9 +45,16 @@ class AudioMarathon(evaluate.Metric):
 
     def _compute(self, predictions, references, choices=None, durations=None, groups=None, starts=None, ends=None):
         task = find_task(self.config_name)
+        columns = {"choices": choices, "durations": durations, "groups": groups, "starts": starts, "ends": ends}
+        for name, column in columns.items():
+            if column is not None and len(column) != len(predictions):
+                raise ValueError(f"there are {len(predictions)} predictions, but the length of {name} is {len(column)}")
         offered = choices or [()] * len(predictions)
         if task.answer != "transcript":
             offered = [choices_of(task, one) for one in offered]
+            for number, (answer, one) in enumerate(zip(references, offered)):
+                if answer not in one:
+                    raise ValueError(f"reference {number} is {answer!r}, but the choices are {list(one)}")
         parsed = [parse(task, reply, one) for reply, one in zip(predictions, offered)]
         return {
             "strict": score_strictly(task, parsed, references, offered, durations, groups, starts, ends),

@@ -142,7 +142,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 def read_run(folder: Path, name: str) -> Run:
     """Return the run that lies in `folder`; raises as `read_runs`."""
     file = folder / "scores.json"
-    about = _check(_parse(_text(file), file), RUN | {"tasks": dict}, file)
+    about = _check(read_json(_text(file), file), RUN | {"tasks": dict}, file)
     results, tasks = {}, about.pop("tasks")
     for key, scores in tasks.items():
         try:
@@ -153,6 +153,14 @@ def read_run(folder: Path, name: str) -> Run:
     if not results:
         raise RunError(f"{file}: there is no task in it")
     return Run(name, about, results)
+
+
+def read_json(text: str | bytes, where: Any) -> Any:
+    """What `text` holds; raises `RunError`, which says `where` it is, if that is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RunError(f"{where}: not JSON: {error}") from None
 
 
 def _result(folder: Path, task: MarathonTask, scores: Any, where: str) -> Result:
@@ -169,7 +177,7 @@ def _result(folder: Path, task: MarathonTask, scores: Any, where: str) -> Result
             _check(one, {measure: Real, "items": int}, f"{where}, strict, {field}, {part}")
     file = folder / f"{task.name}.jsonl"
     samples = [
-        _check(_parse(line, f"{file}, line {number}"), SAMPLE, f"{file}, line {number}")
+        _check(read_json(line, f"{file}, line {number}"), SAMPLE, f"{file}, line {number}")
         for number, line in enumerate(_text(file).rstrip("\n").split("\n"), 1)
     ]
     counted = [sample for sample in samples if sample["left_out"] is None]
@@ -187,13 +195,6 @@ def _text(file: Path) -> str:
     if not file.is_file():
         raise RunError(f"{file} is missing: the folder does not hold a finished run")
     return file.read_text("utf-8")
-
-
-def _parse(text: str, where: Any) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise RunError(f"{where}: not JSON: {error}") from None
 
 
 def _check(values: Any, fields: Fields, where: Any) -> dict[str, Any]:

@@ -58,6 +58,8 @@ REFUSED = re.compile(
     r"[^.!?,;\n]*?(?=\bbut\b|[.!?,;\n]|$)",
     re.IGNORECASE,
 )
+THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+"""What a reasoning model says to itself."""
 SPOKEN_CONTENT = re.compile(r"^\W*spoken content\W*:\s*", re.IGNORECASE)
 
 
@@ -78,6 +80,7 @@ def parse(task: MarathonTask, reply: str, choices: Sequence[str] = ()) -> str | 
         One of the choices, or the transcript without its "Spoken Content:"; None where none is named, several are,
         or one that is not among the choices.
     """
+    reply = THOUGHT.sub("", reply)
     if task.answer == "transcript":
         return SPOKEN_CONTENT.sub("", reply.strip()).strip() or None
     choices = choices_of(task, choices)

@@ -25,13 +25,15 @@ from rich.progress import Progress
 
 import dataset_builders  # noqa: F401  (makes audiomarathon known to load_dataset)
 from dataset_builders.audiomarathon.builder import VARIABLE
+from dataset_builders.audiomarathon.items import ItemsError
+from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import MarathonTask
 from metrics.efficiency.embedding import cpu_name
 from metrics.reports import write_report
 from modeling_uniwhisper import AudioError, load_audio
 
 from .models import HOSTED, AudioLanguageModel, Reply
-from .outputs import HEARD_WHOLE
+from .outputs import HEARD_WHOLE, read_json
 from .parsing import parse
 from .scoring import average_scores, summarise
 
@@ -118,7 +120,7 @@ class Settings:
         return cls(device=device, dtype=dtype, endpoint=endpoint, **rest)
 
     def command(self, tasks: Sequence[MarathonTask]) -> str:
-        """The command line that runs `tasks` like this."""
+        """The command line that runs `tasks` like this, but for the folder, which changes no score."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         options = [word for name, value in told.items() if value is not None for word in (option(name), str(value))]
         names = ",".join(task.abbreviation for task in tasks)
@@ -134,14 +136,16 @@ def run(settings: Settings, tasks: Sequence[MarathonTask], out: Path, console: C
     """Answer what is not answered yet, score `tasks`, and write and return `out/scores.json`.
 
     Raises:
-        SettingsError: what is in `out` was made with other settings or data.
+        SettingsError: there is no such split, or what is in `out` was made with other settings or data.
+        RunError: a file in `out` is broken.
         ModelError: the model cannot be opened, or fails for good.
         AudioError: a recording cannot be read; the message names it.
     """
+    tasks = list(dict.fromkeys(tasks))
     out.mkdir(parents=True, exist_ok=True)
     guard(settings, out / "run.json")
     rows = {task.name: load_rows(settings, task) for task in tasks}
-    done = {task.name: resume(out / f"{task.name}.jsonl", rows[task.name]["id"], settings.batch_size) for task in tasks}
+    done = {task.name: resume(out / f"{task.name}.jsonl", rows[task.name], settings.batch_size) for task in tasks}
     if any(done[name] < len(rows[name]) for name in rows):
         model = open_model(settings)
         keep(settings, out / "run.json")
@@ -169,7 +173,7 @@ def run(settings: Settings, tasks: Sequence[MarathonTask], out: Path, console: C
 
 def guard(settings: Settings, file: Path) -> None:
     """Hold `settings` against those in `file`, if it is there."""
-    before, now = json.loads(file.read_text("utf-8")) if file.is_file() else {}, asdict(settings)
+    before, now = read_json(file.read_text("utf-8"), file) if file.is_file() else {}, asdict(settings)
     if differ := [name for name, value in before.items() if now[name] != value]:
         told = "; ".join(f"{option(name)} was {before[name]}, now it is {now[name]}" for name in differ)
         raise SettingsError(
@@ -186,7 +190,12 @@ def keep(settings: Settings, file: Path) -> None:
 
 def load_rows(settings: Settings, task: MarathonTask) -> datasets.Dataset:
     """The samples that are asked, the shortest recordings first, so that a batch has few gaps."""
-    rows = datasets.load_dataset("audiomarathon", task.name, split=settings.split, data_dir=settings.data_dir)
+    try:
+        rows = datasets.load_dataset("audiomarathon", task.name, split=settings.split, data_dir=settings.data_dir)
+    except (ItemsError, PublishedError):
+        raise
+    except ValueError as error:  # which names the splits that there are
+        raise SettingsError(f"{task.name}: {error}") from None
     if not len(rows):
         raise SettingsError(f"split {settings.split} of {settings.data_dir} has no items of {task.name}")
     if settings.limit:
@@ -194,21 +203,27 @@ def load_rows(settings: Settings, task: MarathonTask) -> datasets.Dataset:
     return rows.select(np.argsort(rows["duration"], kind="stable"))
 
 
-def resume(file: Path, ids: Sequence[str], batch_size: int) -> int:
+def resume(file: Path, rows: datasets.Dataset, batch_size: int) -> int:
     """Return how many samples `file` holds; a torn line, or part of a batch, is cut off.
 
     Batches stay as they were, since padding may change a reply.
 
     Raises:
-        SettingsError: the lines are of other samples.
+        SettingsError: the lines are of other samples, or of other questions or answers to them.
+        RunError: a line is broken.
     """
     lines = file.read_bytes().split(b"\n")[:-1] if file.is_file() else []
-    kept = len(lines) if len(lines) == len(ids) else len(lines) - len(lines) % batch_size
-    for number, (line, expected) in enumerate(zip(lines, ids), 1):
-        if (found := json.loads(line)["id"]) != expected:
-            raise SettingsError(f"{file}, line {number}: is of {found}, not of {expected}: the data are others now")
-    if len(lines) > len(ids):
-        raise SettingsError(f"{file} holds {len(lines)} samples, but there are {len(ids)}: the data are others now")
+    kept = len(lines) if len(lines) == len(rows) else len(lines) - len(lines) % batch_size
+    for number, (line, row) in enumerate(zip(lines, rows), 1):
+        before = read_json(line, f"{file}, line {number}")
+        for field, now in asked(row).items():
+            if before.get(field) != now:
+                raise SettingsError(
+                    f"{file}, line {number}: {field} was {before.get(field)!r}, now it is {now!r}: "
+                    "the data are others now"
+                )
+    if len(lines) > len(rows):
+        raise SettingsError(f"{file} holds {len(lines)} samples, but there are {len(rows)}: the data are others now")
     with file.open("ab") as out:
         out.truncate(sum(len(line) + 1 for line in lines[:kept]))
     return kept
@@ -264,11 +279,15 @@ def audio_of(batch: Sequence[dict[str, Any]], hear: Hearing) -> list[np.ndarray]
     return [np.zeros_like(audio) for audio in audios] if hear is Hearing.SILENCE else audios
 
 
+def asked(row: dict[str, Any]) -> dict[str, Any]:
+    """What the line of a sample holds of its row."""
+    return {**{field: row[field] for field in KEPT}, "prompt": row["instruction"]}
+
+
 def sample(task: MarathonTask, row: dict[str, Any], reply: Reply) -> dict[str, Any]:
     """The line of one sample."""
     return {
-        **{field: row[field] for field in KEPT},
-        "prompt": row["instruction"],
+        **asked(row),
         "reply": reply.text,
         "parsed": parse(task, reply.text, row["choices"] or ()),
         **{name: value for name, value in asdict(reply).items() if name != "text"},
@@ -276,7 +295,7 @@ def sample(task: MarathonTask, row: dict[str, Any], reply: Reply) -> dict[str, A
 
 
 def warn(task: MarathonTask, samples: Sequence[dict[str, Any]], hear: Hearing, console: Console) -> None:
-    """Tell of replies that are missing, and of recordings that the model did not get to their ends."""
+    """Tell of replies that are missing, of transcripts that were cut, and of recordings that were not heard whole."""
     if failed := [one for one in samples if one["error"] is not None]:
         console.print(
             f"{task.abbreviation}: {len(failed)} of {len(samples)} replies are missing and count as wrong, "
@@ -293,13 +312,20 @@ def warn(task: MarathonTask, samples: Sequence[dict[str, Any]], hear: Hearing, c
             f"on average {' of '.join(seconds)}",
             style="yellow",
         )
+    full = sum((one["new_tokens"] or 0) >= task.max_new_tokens for one in samples)
+    if full and task.answer == "transcript":
+        console.print(
+            f"{task.abbreviation}: {full} of {len(samples)} transcripts have all {task.max_new_tokens} tokens that a "
+            "reply may have, and may be cut",
+            style="yellow",
+        )
 
 
 def environment(settings: Settings) -> dict[str, Any]:
     """Where the scores were made."""
-    device = torch.cuda.get_device_name() if settings.device == "cuda" else cpu_name()
+    cuda = settings.device is not None and settings.device.startswith("cuda")
     return {
-        "device": device,
+        "device": torch.cuda.get_device_name(settings.device) if cuda else cpu_name(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},

@@ -129,6 +129,26 @@ def test_without_a_folder_or_a_network_one_sentence_says_what_to_give(load):
         load("SCR", data_dir="hub")
 
 
+def test_a_split_that_streams_is_told_of_alike(load):
+    with pytest.raises(PublishedError, match="'test' needs the release"):
+        load("SCR", data_dir=None, streaming=True)
+
+
+def test_another_revision_is_named(load, snapshot):
+    moved = snapshot.rename(snapshot.with_name("0" * 40))
+    with pytest.raises(PublishedError, match=f"{'0' * 40} is another revision of the release than ef00ea0"):
+        load("SCR", data_dir=str(moved))
+
+
+def test_a_snapshot_without_sound_is_named(load, snapshot):
+    for file in snapshot.rglob("*.wav"):
+        file.unlink()
+    with pytest.raises(PublishedError, match=r"race_audio holds none of the sound files .*, such as test/high/12.wav"):
+        load("SCR")
+    with pytest.raises(PublishedError, match="HAD/concatenated_audio holds none of the sound files of"):
+        load("SD")
+
+
 def test_the_hub_is_asked_for_the_folders_of_the_tasks_at_one_revision(load, snapshot, monkeypatch):
     asked = []
 

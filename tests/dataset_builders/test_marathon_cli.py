@@ -178,7 +178,7 @@ def test_the_cache_serves_stock_datasets_under_each_name(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "filled")
     folder = tmp_path / "items"
     write_folder(folder, ["music_classification"], 3, 0.2)
-    run("prepare", "--tasks", "MC")
+    assert "NAME is music_classification, MC, mc, needle\n" in run("prepare", "--tasks", "needle", "--tasks", "MC")
     assert f'data_dir="{folder}")' in run("prepare", "--tasks", "MC", "--data-dir", folder)
     printed = stock(
         f"""
@@ -278,6 +278,15 @@ def test_truncated_audio_and_wrong_durations_are_named(tmp_path):
     assert "SD/00" not in printed
 
 
+def test_truncated_waves_of_a_release_are_named(tmp_path):
+    made.gtzan(tmp_path)
+    file = tmp_path / "GTZAN/concatenated_audio/wav/hiphop_1.wav"
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    printed = run("verify", tmp_path, "--tasks", "MC", code=1)
+    assert f"{file} is cut off: {len(data) // 2} of {len(data) - 8} bytes are there" in printed
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -331,6 +340,12 @@ def test_statistics_say_what_the_items_hold(tmp_path):
     assert {path.name for path in plots.iterdir()} == {"durations.png", "evidence.png"}
 
 
+def test_plots_are_of_the_folder_and_not_of_the_mini(tmp_path):
+    write_folder(tmp_path / "items", ["speech_recognition"], 1, 0.5)
+    run("stats", tmp_path / "items", "--plots", tmp_path / "plots")
+    assert (tmp_path / "plots/evidence.png").is_file(), "the mini's transcripts have no evidence"
+
+
 def test_statistics_of_a_prepared_folder_are_those_of_its_source(snapshot, prepared, tmp_path):
     for name, folder in (("raw", snapshot), ("prepared", prepared)):
         run("stats", folder, "--json", tmp_path / f"{name}.json", "--tasks", "SD", "--tasks", "SCR")
@@ -349,11 +364,20 @@ def test_the_card_tells_what_lies_beside_it(prepared):
     assert "None" not in card.text
 
 
+def test_a_folder_of_needles_has_no_config_of_all_ten(tmp_path):
+    shutil.copytree(MINI, tmp_path / "items", ignore=shutil.ignore_patterns("s*.jsonl", "[a-m]*.jsonl"))
+    run("prepare", "--data-dir", tmp_path / "items", "--out", tmp_path / "out")
+    assert [config["config_name"] for config in DatasetCard.load(tmp_path / "out/README.md").data.configs] == ["needle"]
+
+
 def test_push_lists_what_it_would_upload_and_warns_of_the_licence(prepared, tmp_path):
     printed = run("push", "someone/audiomarathon", "--dir", prepared, "--dry-run")
     assert "CC BY-NC 4.0" in printed
     assert "README.md" in printed
     assert printed.count(".parquet") == len(list(prepared.glob("*/*.parquet")))
+    (tmp_path / "pictures").mkdir()
+    for name in ("README.md", "pictures/durations.png"):
+        shutil.copy(prepared / name, tmp_path / name)
     assert "has no card and Parquet files" in run("push", "someone/audiomarathon", "--dir", tmp_path, code=1)
 
 
@@ -361,7 +385,13 @@ class Hub(BaseHTTPRequestHandler):
     """The Hub's routes that an upload takes, every file by the regular way."""
 
     created: dict[str, Any] = {}
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes] = {"speech_detection/test-00000-of-00001.parquet": b"old", "other/notes.parquet": b"kept"}
+
+    def do_GET(self):
+        if "/tree/" in self.path:
+            self.send_json([{"type": "file", "path": path, "size": 3, "oid": "0" * 40} for path in Hub.files])
+        else:
+            self.send_json({"id": "someone/marathon", "sha": "0" * 40, "siblings": [], "tags": []})
 
     def do_POST(self):
         sent = self.rfile.read(int(self.headers["Content-Length"]))
@@ -380,9 +410,15 @@ class Hub(BaseHTTPRequestHandler):
             lines = [json.loads(line) for line in sent.splitlines()]
             added = [line["value"] for line in lines if line["key"] == "file"]
             Hub.files |= {file["path"]: base64.b64decode(file["content"]) for file in added}
+            for line in lines:
+                if line["key"] == "deletedFile":
+                    del Hub.files[line["value"]["path"]]
             told = {"commitUrl": f"{address}/commit/0", "commitOid": "0" * 40}
         else:
             told = {"errors": [], "warnings": []}
+        self.send_json(told)
+
+    def send_json(self, told: Any) -> None:
         data = json.dumps(told).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
@@ -408,7 +444,8 @@ def test_push_uploads_the_folder_privately(prepared, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "pushed: " in done.stdout
     assert Hub.created["visibility"] == "private"
-    assert Hub.files == {path.relative_to(prepared).as_posix(): path.read_bytes() for path in list_files(prepared)}
+    held = {path.relative_to(prepared).as_posix(): path.read_bytes() for path in list_files(prepared)}
+    assert Hub.files == held | {"other/notes.parquet": b"kept"}
 
 
 def test_a_source_is_rebuilt_from_the_command_line(tmp_path):

@@ -1,6 +1,8 @@
 """The shipped mini, from its sound files on, and longer items of a tiny open audio made of tones."""
 
+import json
 import re
+import shutil
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -17,7 +19,7 @@ from dataset_builders.audiomarathon.construct import extend, recordings
 from dataset_builders.audiomarathon.construct.choices import choices, counts
 from dataset_builders.audiomarathon.construct.recordings import TooLittleAudioError
 from dataset_builders.audiomarathon.construct.speech import passages
-from dataset_builders.audiomarathon.items import read_items
+from dataset_builders.audiomarathon.items import ItemsError, read_items, write_items
 from dataset_builders.audiomarathon.tasks import LETTERS, NEEDLE, TASKS, find_task
 from dataset_builders.open_audio import build as building
 from dataset_builders.open_audio.clips import SAMPLE_RATE, Clip
@@ -61,6 +63,54 @@ def test_a_release_has_no_needle_and_the_mini_goes_on(load, tmp_path):
     assert load(name="needle", data_dir=str(tmp_path)).to_list() == load(name="needle").to_list()
     with pytest.raises(ValueError, match=r'Unknown split "test". Should be one of \[\'mini\'\]'):
         load(name="needle", split="test", data_dir=str(tmp_path))
+
+
+def test_a_folder_of_items_without_the_task_matters_only_to_its_test(load, tmp_path):
+    folder = tmp_path / "items"
+    shutil.copytree(MINI, folder, ignore=shutil.ignore_patterns("speech_detection.jsonl"))
+    for name in ("SD", "all"):
+        assert len(load(name=name, data_dir=str(folder))) == len(load(name=name))
+        for split, streaming in (("test", False), ("test[:2]", False), (None, False), ("test", True)):
+            with pytest.raises(ItemsError, match=r"speech_detection.jsonl is missing: the folder has .*needle"):
+                load(name=name, data_dir=str(folder), split=split, streaming=streaming)
+    shutil.copy(MINI / "speech_detection.jsonl", folder)
+    assert len(load(name="SD", data_dir=str(folder), split="test")) == len(ITEMS["SD"])
+
+
+def test_a_folder_of_items_is_read_again_when_it_changes(load, tmp_path, monkeypatch):
+    task = find_task("SD")
+    for folder, items in (("one", ITEMS["SD"]), ("one", ITEMS["SD"][1:]), ("two", ITEMS["SD"][1:])):
+        shutil.copytree(MINI / "audio", tmp_path / folder / "items/audio", dirs_exist_ok=True)
+        write_items(tmp_path / folder / "items", task, items)
+        monkeypatch.chdir(tmp_path / folder)
+        rows = load(name="SD", split="test", data_dir="items")
+        assert [row["audio"]["path"] for row in rows] == [str(tmp_path / folder / "items" / i.audio) for i in items]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answer": 5}, "field 'answer' should be a text, but is 5"),
+        ({"label": 5}, "field 'label' should be a text, but is 5"),
+        ({"choices": ["real", 5]}, "choices should be 2 to 5 texts that differ"),
+        ({"choices": [*"abcdef"]}, "choices should be 2 to 5 texts that differ"),
+        ({"choices": ["real", "real"]}, "choices should be 2 to 5 texts that differ"),
+        ({"choices": ["a", "b"]}, "the answer '.*' is none of"),
+        ({"choices": []}, "lacks choices, which is not how speech_detection is answered"),
+        ({"duration": "long"}, "'>' not supported"),
+        ({"start": 3.0, "end": None}, "evidence should be 0 <= start <= end"),
+        ({"start": 3.0, "end": 2.0}, "evidence should be 0 <= start <= end"),
+        ({"speaker": "me"}, "unexpected keyword argument 'speaker' .the fields are id, audio"),
+        ({"audio": "gone.wav"}, "gone.wav is missing"),
+    ],
+)
+def test_a_wrong_line_of_a_folder_of_items_is_named(tmp_path, change, message):
+    shutil.copytree(MINI, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "speech_detection.jsonl"
+    first, second, *rest = file.read_text("utf-8").splitlines()
+    file.write_text("\n".join([first, json.dumps(json.loads(second) | change), *rest]), "utf-8")
+    with pytest.raises(ItemsError, match=f"speech_detection.jsonl, line 2: .*{message}"):
+        read_items(tmp_path, find_task("SD"))
 
 
 def test_the_sound_files_are_what_the_items_say():

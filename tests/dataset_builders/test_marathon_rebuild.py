@@ -209,10 +209,11 @@ def test_the_same_source_gives_the_same_bytes(rebuilt, corpora, tmp_path):
 def test_a_rebuild_goes_on_where_it_stopped(corpora, tmp_path):
     task, source = TASKS["music_classification"], corpora / "gtzan"
     items = rebuild(task, source, tmp_path, LIMITS)
-    kept, gone, cut = (tmp_path / items[number].audio for number in range(3))
+    kept, gone, cut, spoilt = (tmp_path / items[number].audio for number in range(4))
     before, whole = kept.stat().st_mtime_ns, read_all(tmp_path)
     gone.unlink()
     sound(cut, 0.3)
+    spoilt.write_bytes(b"no sound")
     (cut.parent / f".{gone.name}.partial").write_bytes(b"half")
     rebuild(task, source, tmp_path, LIMITS)
     assert kept.stat().st_mtime_ns == before
@@ -343,6 +344,11 @@ BROKEN = {
         replace("slue-voxpopuli_dev.tsv", "None", "many"),
         "dev.tsv, line 2: normalized_ner should be a list of entities or None, but is 'many'",
     ),
+    "short line": (
+        "speech_entity_recognition",
+        replace("slue-voxpopuli_dev.tsv", "\tNone", ""),
+        "dev.tsv, line 2: normalized_ner should be a list of entities or None, but is ''",
+    ),
     "no audio": ("speech_entity_recognition", remove("dev/2013-4.ogg"), "2013-4.ogg is missing"),
     "no sound": (
         "acoustic_scene_classification",
@@ -406,6 +412,15 @@ def test_recordings_that_are_gone_are_counted(corpus, tmp_path):
     (source / "audio/validation/validation/Yboth.wav").unlink()
     with pytest.warns(UserWarning, match=r"the audio of 1 of 23 recordings is missing, Yboth.wav for one"):
         rebuild(TASKS["sound_event_detection"], source, tmp_path / "out", LIMITS)
+
+
+@pytest.mark.parametrize("name", ["speaker_gender_recognition", "speaker_age_recognition"])
+def test_speakers_that_are_gone_are_counted(corpus, tmp_path, name):
+    source = corpus(name)
+    shutil.rmtree(source / "wav/id10003")
+    gone = {"speaker_gender_recognition": 1, "speaker_age_recognition": 2}[name]
+    with pytest.warns(UserWarning, match=f"of {gone} speakers of the tables audio is missing, id10003 for one"):
+        rebuild(TASKS[name], source, tmp_path / "out", LIMITS)
 
 
 def test_a_source_that_is_too_short_or_not_there_is_told(corpora, tmp_path):

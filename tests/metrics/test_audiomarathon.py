@@ -40,6 +40,7 @@ BY_LETTER = [
         "{0}, because one hears it.",
         "\\boxed{{{0}}}",
     ),
+    "<think>Maybe A, or B?\nNo.</think>\n{0}",
     *("<answer>{0}</answer>", "I'm not sure, but {0}.", "Réponse : {0}", "La réponse est {0}.", "la réponse est {1}"),
     *(
         "Die Antwort ist {0}.",
@@ -515,6 +516,10 @@ def test_evaluate_loads_the_metric(name, evaluate_cache):
     assert found["paper"]["dropped"] == pytest.approx(1 / 3), "49 is dropped, and the article is read as A"
     with pytest.raises(ValueError, match="speech_entity_recognition needs 1 to 5 choices"):
         metric.compute(predictions=replies, references=answers)
+    with pytest.raises(ValueError, match="3 predictions, but the length of durations is 2"):
+        metric.compute(predictions=replies, references=answers, choices=choices, durations=[100, 200])
+    with pytest.raises(ValueError, match="reference 1 is 'A', but the choices are"):
+        metric.compute(predictions=replies, references=["52", "A", "49"], choices=choices)
 
 
 def test_evaluate_without_choices(evaluate_cache):

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 from rich.console import Console
+from transformers import T5Config, T5ForConditionalGeneration, TokenizersBackend
 from typer.testing import CliRunner
 
 from dataset_builders.audiomarathon.items import Item, write_items
@@ -23,7 +24,8 @@ from dataset_builders.audiomarathon.tasks import TASKS, find_task
 from metrics.audiomarathon.__main__ import app
 from metrics.audiomarathon.models import ModelError, endpoint
 from metrics.audiomarathon.models.local import LocalModel
-from metrics.audiomarathon.run import Hearing, Settings, SettingsError, run
+from metrics.audiomarathon.outputs import RunError
+from metrics.audiomarathon.run import Hearing, Settings, SettingsError, run, warn
 from metrics.audiomarathon.scoring import average_scores, summarise
 from modeling_uniwhisper import AudioError, UniWhisperForConditionalGeneration
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
@@ -115,7 +117,7 @@ def test_a_model_says_the_same_alone_and_in_a_batch(kind, tmp_path, tiny_process
     assert [reply.text for reply in unheard] != [reply.text for reply in together]
 
 
-def test_a_name_that_is_no_model_that_hears(tmp_path, tiny_processor):
+def test_a_name_that_is_no_model_that_hears(tmp_path, tiny_config, tiny_processor):
     with pytest.raises(ModelError, match="nowhere cannot be opened"):
         LocalModel(str(tmp_path / "nowhere"), "cpu", "float32")
     (tmp_path / "config.json").write_text('{"model_type": "wav2vec2"}')
@@ -124,6 +126,13 @@ def test_a_name_that_is_no_model_that_hears(tmp_path, tiny_processor):
     folder = marathon_models.save("glm_asr", tmp_path, tiny_processor.tokenizer)
     with pytest.raises(ModelError, match="rate is UniWhisper's"):
         LocalModel(str(folder), "cpu", "float32", audio_token_rate=3.125)
+    T5ForConditionalGeneration(T5Config(d_model=8, d_ff=8, num_layers=1)).save_pretrained(tmp_path / "t5")
+    TokenizersBackend(tokenizer_object=tiny_processor.tokenizer.backend_tokenizer).save_pretrained(tmp_path / "t5")
+    with pytest.raises(ModelError, match="t5 takes no audio"):
+        LocalModel(str(tmp_path / "t5"), "cpu", "float32")
+    tiny_config.save_pretrained(tmp_path / "empty")
+    with pytest.raises(ModelError, match=r"empty cannot be opened as a model: .*model\.safetensors"):
+        LocalModel(str(tmp_path / "empty"), "cpu", "float32")
 
 
 def test_a_run_leaves_a_line_a_sample_and_scores(settings, tmp_path, console):
@@ -138,6 +147,11 @@ def test_a_run_leaves_a_line_a_sample_and_scores(settings, tmp_path, console):
     assert report["command"].startswith("python -m metrics.audiomarathon run --model")
     strict = report["tasks"]["speech_detection"]["strict"]
     assert (strict["majority"], strict["random"], strict["items"]) == (0.5, 0.5, 12)
+
+
+def test_a_task_named_twice_is_asked_once(settings, tmp_path, console):
+    report = run(settings, [SD, SD], tmp_path, console)
+    assert (list(report["tasks"]), len(lines(tmp_path))) == ([SD.name], 12)
 
 
 def test_a_limit_draws_the_same_samples_again(settings, tmp_path, console):
@@ -202,8 +216,16 @@ def test_other_settings_or_data_are_refused(settings, tmp_path, console):
     file = tmp_path / "speech_detection.jsonl"
     first, *others = file.read_text().splitlines(keepends=True)
     file.write_text(first + others[1])
-    with pytest.raises(SettingsError, match=r"line 2: is of .* the data are others now"):
+    with pytest.raises(SettingsError, match=r"line 2: id was .* the data are others now"):
         run(few, [SD], tmp_path, console)
+    file.write_text(first.replace('"answer": "', '"answer": "un'))
+    with pytest.raises(SettingsError, match=r"line 1: answer was 'un(\w+)', now it is '\1': the data are others now"):
+        run(few, [SD], tmp_path, console)
+    file.write_text("{\n")
+    with pytest.raises(RunError, match=r"speech_detection\.jsonl, line 1: not JSON"):
+        run(few, [SD], tmp_path, console)
+    with pytest.raises(SettingsError, match=r'Unknown split "full"\. Should be one of \[\'mini\', \'test\'\]'):
+        run(replace(few, split="full"), [SD], tmp_path / "full", console)
     with pytest.raises(SettingsError, match="limit is 0"):
         replace(settings, limit=0)
     with pytest.raises(SettingsError, match="device is cuda:0, but here there is cpu"):
@@ -358,6 +380,15 @@ def test_scores_are_those_of_the_metric(task, evaluate_cache):
     assert summarise(task, left_out)["made"] is True
 
 
+def test_a_transcript_that_fills_its_tokens_is_warned_of():
+    told = Console(file=io.StringIO(), width=300)
+    whole = made_samples(ASR, 2)
+    warn(ASR, whole, Hearing.NOTHING, told)
+    assert not told.file.getvalue()
+    warn(ASR, [*whole, whole[0] | {"new_tokens": 1100}], Hearing.NOTHING, told)
+    assert "ASR: 1 of 3 transcripts have all 1100 tokens that a reply may have" in told.file.getvalue()
+
+
 def test_the_average_is_over_what_is_not_made():
     def scores(paper, **strict):
         return {"strict": strict, "paper": {"score": paper, "dropped": 0.0}}
@@ -387,3 +418,20 @@ def test_the_command_line(items, tiny_checkpoint, tmp_path):
     assert (wrong.exit_code, "no task 'XYZ'" in wrong.output) == (2, True)
     other = CliRunner().invoke(app, [*base, "--tasks", "SD", "--limit", "3", "--out", str(tmp_path)])
     assert (other.exit_code, "--limit was 2, now it is 3" in " ".join(other.output.split())) == (1, True)
+
+
+def test_the_needle_goes_through_run_and_report(tiny_checkpoint, tmp_path):
+    out, to = tmp_path / "out", tmp_path / "report"
+    asked = ["--tasks", "needle", "--limit", "2", "--audio-token-rate", "3.125", "--out", str(out)]
+    done = CliRunner().invoke(app, ["run", "--model", str(tiny_checkpoint), *asked])
+    assert done.exit_code == 0, done.output
+    samples = lines(out, find_task("needle"))
+    assert all(one["heard_seconds"] == pytest.approx(one["duration"], abs=0.03) for one in samples)
+    told = json.loads((out / "scores.json").read_text())
+    needle = told["tasks"]["needle"]
+    assert (needle["paper"], needle["strict"]["items"], told["average"]["tasks"]) == (None, 2, [])
+    assert sum(part["items"] for part in needle["strict"]["by_evidence"].values()) == 2
+    done = CliRunner().invoke(app, ["report", str(out), "--to", str(to)])
+    assert done.exit_code == 0, done.output
+    assert "| NEEDLE | needle | 2 |" in (to / "report.md").read_text()
+    assert (to / "by_evidence.png").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def join(parts: Sequence[Recording], path: Path) -> float:
         SourceError: a recording cannot be decoded to its end.
     """
     expected = sum(part.seconds for part in parts)
-    if path.is_file():
+    with suppress(soundfile.LibsndfileError):  # it is not there, or no sound file
         seconds = soundfile.info(path).duration
         if abs(seconds - expected) <= TOLERANCE * len(parts):
             return seconds

@@ -51,6 +51,6 @@ def _draft(name: str, parts: tuple[Recording, ...], count: int) -> Draft:
 
 def _count(where: str, listed: str) -> int:
     try:
-        return len(ast.literal_eval(listed or "None") or ())
+        return len(ast.literal_eval(listed) or ())
     except (ValueError, SyntaxError, TypeError):
         raise SourceError(f"{where}: normalized_ner should be a list of entities or None, but is {listed!r}") from None

@@ -6,11 +6,13 @@
 
 The ages are those that Hechmi et al. publish (github.com/hechmik/voxceleb_enrichment_age_gender); another table with
 these columns under this name is as good. Either of the two meta files will do. A speaker gives one item at most, or one
-an age group: utterances by name, of videos whose speaker has the age. Speakers below 18 are left out.
+an age group: utterances by name, of videos whose speaker has the age. Speakers below 18 are left out, and so are
+those without audio, whom a warning counts.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -26,8 +28,8 @@ YOUNGEST = 18
 OLDEST = {"18-30": 30, "31-40": 40, "41-50": 50, "51-70": 70, "71+": 200}
 ASKED_GENDER, ASKED_AGE = "What is the gender of the speaker?", "How old is the speaker?"
 
-Spoken = dict[str, dict[str, list[Path]]]
-"""Label to speaker to the folders of the utterances."""
+Told = tuple[str | None, str, str]
+"""Of a line of a table: the label, if it has one, the speaker, and the video, or "" for all of them."""
 
 
 def genders(source: Path, limits: Limits) -> list[Iterator[Draft]]:
@@ -35,24 +37,21 @@ def genders(source: Path, limits: Limits) -> list[Iterator[Draft]]:
     metas = {source / name: column for name, column in METAS.items() if (source / name).is_file()}
     if not metas:
         raise SourceError(f"{source} holds neither {' nor '.join(METAS)}")
-    spoken: Spoken = {label: {} for label in TASKS["speaker_gender_recognition"].labels}
-    for meta, column in metas.items():
-        for where, row in read_table(meta, (column, "Gender")):
-            folder = source / "wav" / row[column]
-            if folder.is_dir():
-                spoken[labelled(where, row["Gender"], GENDERS)][row[column]] = [folder]
-    return _drafts("speaker_gender_recognition", ASKED_GENDER, spoken, limits)
+    told = (
+        (labelled(where, row["Gender"], GENDERS), row[column], "")
+        for meta, column in metas.items()
+        for where, row in read_table(meta, (column, "Gender"))
+    )
+    return _drafts("speaker_gender_recognition", ASKED_GENDER, source, told, limits)
 
 
 def ages(source: Path, limits: Limits) -> list[Iterator[Draft]]:
     """Return one item a speaker and age group, by age group."""
-    spoken: Spoken = {label: defaultdict(list) for label in TASKS["speaker_age_recognition"].labels}
-    for where, row in read_table(source / AGES, ("VoxCeleb_ID", "video_id", "speaker_age")):
-        folder = source / "wav" / row["VoxCeleb_ID"] / row["video_id"]
-        label = _age_group(where, row["speaker_age"])
-        if label and folder.is_dir():
-            spoken[label][row["VoxCeleb_ID"]].append(folder)
-    return _drafts("speaker_age_recognition", ASKED_AGE, spoken, limits)
+    told = (
+        (_age_group(where, row["speaker_age"]), row["VoxCeleb_ID"], row["video_id"])
+        for where, row in read_table(source / AGES, ("VoxCeleb_ID", "video_id", "speaker_age"))
+    )
+    return _drafts("speaker_age_recognition", ASKED_AGE, source, told, limits)
 
 
 def _age_group(where: str, years: str) -> str | None:
@@ -63,9 +62,21 @@ def _age_group(where: str, years: str) -> str | None:
     return next((label for label, oldest in OLDEST.items() if YOUNGEST <= age <= oldest), None)
 
 
-def _drafts(task: str, question: str, spoken: Spoken, limits: Limits) -> list[Iterator[Draft]]:
+def _drafts(task: str, question: str, source: Path, told: Iterable[Told], limits: Limits) -> list[Iterator[Draft]]:
+    spoken: dict[str, dict[str, list[Path]]] = {label: defaultdict(list) for label in TASKS[task].labels}
+    missing = set()
+    for label, speaker, video in told:
+        folder = source / "wav" / speaker / video
+        if not folder.is_dir():
+            missing.add(speaker)
+        elif label:
+            spoken[label][speaker].append(folder)
     if not any(spoken.values()):
         raise SourceError(f"no speaker of the tables has a folder wav/idNNNNN with utterances to make {task} of")
+    if missing:
+        warnings.warn(
+            f"{source}: of {len(missing)} speakers of the tables audio is missing, {min(missing)} for one", stacklevel=2
+        )
     return [_of_label(task, question, label, speakers, limits) for label, speakers in spoken.items()]
 
 

@@ -25,7 +25,7 @@ class Reply:
         seconds: from waveform to text; of a batch that is answered at once, its time divided by its size.
         heard_seconds: of audio that reached the model, None if that cannot be known.
         new_tokens: that the text took, None if unknown.
-        peak_memory_gb: most that this process, or its GPU, held at a time so far; None if unknown.
+        peak_memory_gb: most that the GPU held at a time for it, or on a CPU the process so far; None if unknown.
         error: why the model could not take the recording, if it could not.
     """
 

@@ -47,17 +47,25 @@ class LocalModel:
         audio_token_rate: of UniWhisper, tokens a second; its default if not given.
 
     Raises:
-        ModelError: the checkpoint takes no audio or has no chat template, or the rate is not UniWhisper's.
+        ModelError: the checkpoint cannot be opened, takes no audio or has no chat template, or the rate is not
+            UniWhisper's.
     """
 
     def __init__(self, name: str, device: str, dtype: str, audio_token_rate: float | None = None):
         source = find_checkpoint() if name == UNIWHISPER else name
         try:
             config = AutoConfig.from_pretrained(source)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{name} cannot be opened as a model: {str(error).splitlines()[0]}") from None
-        self.network = model_class(name, config).from_pretrained(source, dtype=getattr(torch, dtype)).to(device).eval()
-        self.processor = AutoProcessor.from_pretrained(source)
+            network = model_class(name, config).from_pretrained(source, dtype=getattr(torch, dtype))
+            self.processor = AutoProcessor.from_pretrained(source)
+        except ModelError:
+            raise
+        except (ImportError, OSError, ValueError) as error:
+            raise ModelError(f"{name} cannot be opened as a model: {str(error).strip().splitlines()[0]}") from None
+        self.network = network.to(device).eval()
+        hearing = (getattr(self.processor, part, None) for part in ("feature_extractor", "audio_processor"))
+        self.extractor = next(filter(None, hearing), None)
+        if self.extractor is None:
+            raise ModelError(f"{name} takes no audio: its processor has no feature extractor")
         self.ours = isinstance(self.processor, UniWhisperProcessor)
         if audio_token_rate is not None and not self.ours:
             raise ModelError(f"an audio token rate is UniWhisper's to choose, but {name} is a {config.model_type}")
@@ -100,7 +108,7 @@ class LocalModel:
         heard = self.heard(inputs, audios, instructions)
         cuda = self.network.device.type == "cuda"
         if cuda:
-            torch.cuda.reset_peak_memory_stats()
+            torch.cuda.reset_peak_memory_stats(self.network.device)
         start = perf_counter() - prepared
         with torch.inference_mode():
             generated = self.network.generate(
@@ -111,7 +119,7 @@ class LocalModel:
             )[:, inputs["input_ids"].shape[1] :].cpu()  # which waits for the device
         seconds = (perf_counter() - start) / len(instructions)
         texts = self.processor.batch_decode(generated, skip_special_tokens=True)
-        peak = torch.cuda.max_memory_allocated() / 1e9 if cuda else peak_of_process()
+        peak = torch.cuda.max_memory_allocated(self.network.device) / 1e9 if cuda else peak_of_process()
         return [
             Reply(text.strip(), seconds, of_audio, self.count(tokens), peak)
             for text, of_audio, tokens in zip(texts, heard, generated)
@@ -137,14 +145,13 @@ class LocalModel:
         """Seconds of each recording that are in `inputs`, by the feature frames that are no padding."""
         if audios is None:
             return [0.0] * len(instructions)
-        extractor = getattr(self.processor, "feature_extractor", None) or self.processor.audio_processor
-        hop = HOP_LENGTH if self.ours else getattr(extractor, "hop_length", None)
+        hop = HOP_LENGTH if self.ours else getattr(self.extractor, "hop_length", None)
         if hop is None:
             return [None] * len(audios)
         mask = next((inputs[name] for name in MASKS if inputs.get(name) is not None), None)
         if len(audios) == 1:
             features = next(value for name, value in inputs.items() if name.endswith("input_features"))
-            frames = [features.numel() // extractor.feature_size if mask is None else int(mask.sum())]
+            frames = [features.numel() // self.extractor.feature_size if mask is None else int(mask.sum())]
         elif mask is not None and len(mask) == len(audios):
             frames = mask.flatten(1).sum(1).tolist()
         else:  # A row is a window, and which are of which recording is not told.
