@@ -170,7 +170,8 @@ class Recipe:
         mixture: what is heard.
         output: folder of the run: Trainer checkpoints, and `final/` at the end.
         base: checkpoint folder to start from; the assembled, untrained base if not given.
-        start: an exported run whose encoder and adapter to begin with, such as one that another decoder trained.
+        start: an exported run whose encoder and adapter to begin with, such as one that another decoder trained; and
+            its LoRA, if it has one, as it is.
         decoder: "text", the checkpoint's language model, or "whisper", Whisper's own decoder on the encoder's
             frames: the paper's ablation, which trains an encoder and no checkpoint that answers.
         encoder, language_model: who learns.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import typer
-from peft import LoraConfig, get_peft_model, inject_adapter_in_model
+from peft import LoraConfig, PeftModel, get_peft_model, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments, WhisperForConditionalGeneration, set_seed
@@ -113,8 +113,12 @@ def prepare_model(
     if recipe.language_model.learns != "full":
         model.language_model.to(torch.bfloat16).requires_grad_(False)
     if recipe.language_model.learns == "lora":
-        lora = LoraConfig(**vars(recipe.language_model.lora))
-        model.language_model = get_peft_model(model.language_model, lora, autocast_adapter_dtype=True)
+        begun = recipe.start and recipe.start / "lora"
+        if begun and begun.is_dir() and whisper is None:
+            model.language_model = PeftModel.from_pretrained(model.language_model, begun, is_trainable=True)
+        else:
+            lora = LoraConfig(**vars(recipe.language_model.lora))
+            model.language_model = get_peft_model(model.language_model, lora)
     encoder = model.model.encoder.requires_grad_(False)
     if recipe.encoder.learns == "lora":
         inject_adapter_in_model(LoraConfig(**vars(recipe.encoder.lora)), encoder)

@@ -12,6 +12,7 @@ import soundfile
 import torch
 import yaml
 from datasets import Dataset
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 
 from dataset_builders.instructions import cast
 from metrics.efficiency import training as throughput
@@ -266,6 +267,14 @@ def test_a_run_starts_from_what_another_exported(tiny_checkpoint, tmp_path):
     model = train.prepare_model(recipe, tiny_checkpoint)
     for name, tensor in other.model.state_dict().items():
         assert torch.equal(model.model.state_dict()[name], tensor), name
+
+    lora = get_peft_model(other.language_model, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    lora.save_pretrained(tmp_path / "lora")
+    begun = train.prepare_model(recipe, tiny_checkpoint).language_model
+    saved, learned = get_peft_model_state_dict(lora), get_peft_model_state_dict(begun)
+    assert saved.keys() == learned.keys()
+    assert all(torch.equal(saved[name], learned[name]) for name in saved)
+    assert all(weight.requires_grad == ("lora_" in name) for name, weight in begun.named_parameters())
 
 
 def test_losses_by_row_are_those_of_the_model(tiny_processor, tiny_model, tasks):
