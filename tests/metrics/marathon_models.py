@@ -8,6 +8,7 @@ from transformers import (
     AudioFlamingo3Config,
     AudioFlamingo3ForConditionalGeneration,
     AudioFlamingo3Processor,
+    AutoProcessor,
     GenerationConfig,
     GlmAsrConfig,
     GlmAsrForConditionalGeneration,
@@ -26,6 +27,9 @@ from transformers import (
     Qwen2AudioConfig,
     Qwen2AudioForConditionalGeneration,
     Qwen2AudioProcessor,
+    Qwen3OmniMoeConfig,
+    Qwen3OmniMoeForConditionalGeneration,
+    Qwen3OmniMoeProcessor,
     SiglipImageProcessor,
     TokenizersBackend,
     WhisperFeatureExtractor,
@@ -54,6 +58,8 @@ WHISPER = {
     "encoder_attention_heads": 2,
     "encoder_ffn_dim": 32,
 }
+VISION = {"depth": 1, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 32}
+MROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 1, 2]}}
 Checkpoint = tuple[PreTrainedModel, ProcessorMixin]
 
 
@@ -64,20 +70,45 @@ def qwen2_audio(tokenizer: TokenizersBackend, audio: int) -> Checkpoint:
 
 def qwen2_5_omni(tokenizer: TokenizersBackend, audio: int) -> Checkpoint:
     """Without the part that speaks; with Qwen2-Audio's processor, which does the same, as its own needs torchvision."""
-    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 32}
-    rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 1, 2]}
     config = Qwen2_5OmniConfig(
         enable_audio_output=False,
         thinker_config={
             "audio_config": WHISPER | {"output_dim": 32},
-            "vision_config": vision,
-            "text_config": TEXT | {"rope_parameters": rope},
+            "vision_config": VISION,
+            "text_config": TEXT | MROPE,
             "audio_token_index": audio,
             "vision_start_token_id": 260,
         },
     )
     processor = whisper_processor(Qwen2AudioProcessor, tokenizer, chunk_length=300)
     return Qwen2_5OmniForConditionalGeneration(config), processor
+
+
+class Qwen3OmniHearing(Qwen2AudioProcessor):
+    """Qwen3-Omni's processor without its image and video processors, which need torchvision."""
+
+    audio_kwargs = Qwen3OmniMoeProcessor.audio_kwargs
+    n_window = Qwen3OmniMoeProcessor.n_window
+    _process_audio = Qwen3OmniMoeProcessor._process_audio
+
+
+AutoProcessor.register(Qwen3OmniMoeConfig, Qwen3OmniHearing, exist_ok=True)
+
+
+def qwen3_omni(tokenizer: TokenizersBackend, audio: int) -> Checkpoint:
+    """Without the part that speaks."""
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+    config = Qwen3OmniMoeConfig(
+        enable_audio_output=False,
+        thinker_config={
+            "audio_config": WHISPER | {"output_dim": 32, "downsample_hidden_size": 8},
+            "vision_config": VISION | {"deepstack_visual_indexes": [0]},
+            "text_config": TEXT | MROPE | experts,
+            "audio_token_id": audio,
+            "vision_start_token_id": 260,
+        },
+    )
+    return Qwen3OmniMoeForConditionalGeneration(config), whisper_processor(Qwen3OmniHearing, tokenizer)
 
 
 def audio_flamingo_3(tokenizer: TokenizersBackend, audio: int) -> Checkpoint:
@@ -150,7 +181,8 @@ FLAMINGO = {
 }
 QWEN2 = TEXT | {"model_type": "qwen2"}
 KINDS: dict[str, Callable[[TokenizersBackend, int], Checkpoint]] = {
-    kind.__name__: kind for kind in (qwen2_audio, qwen2_5_omni, audio_flamingo_3, music_flamingo, glm_asr, phi_4)
+    kind.__name__: kind
+    for kind in (qwen2_audio, qwen2_5_omni, qwen3_omni, audio_flamingo_3, music_flamingo, glm_asr, phi_4)
 }
 
 

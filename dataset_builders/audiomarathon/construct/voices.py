@@ -107,7 +107,7 @@ def _made(number: int, seconds: float, rate: float, answer: str, question: str, 
         answer=answer,
         question=question,
         choices=options,
-        left_out=f"made: a voice played {rate:g} times as fast, which is all that {answer!r} stands for",
+        left_out="made: a voice played at another rate stands for the answer",
     )
 
 
