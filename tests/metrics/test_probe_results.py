@@ -36,3 +36,21 @@ def test_gap_is_of_the_two_encoders(reports):
     gap = json.loads((CARD / "results/gap.json").read_text())
     assert gap["base"]["fingerprint"] == reports["whisper-base"]["encoder"]["fingerprint"]
     assert gap["ours"]["fingerprint"] == reports["uniwhisper"]["encoder"]["fingerprint"]
+
+
+def test_the_encoder_card_says_what_its_results_say():
+    card = Path("model_cards/uniwhisper-encoder")
+    reports = [
+        json.loads((card / f"results/{name}.json").read_text()) for name in ("whisper-base", "uniwhisper-encoder")
+    ]
+    text = (card / "README.md").read_text()
+    assert markdown(summary(reports)) in text
+    for view in ("mlp_chosen", "knn_chosen"):
+        assert markdown(lines(reports, {view: view})) in text
+    gap = json.loads((card / "results/gap.json").read_text())
+    assert [gap[side]["fingerprint"] for side in ("base", "ours")] == [one["encoder"]["fingerprint"] for one in reports]
+    for kind in ("mlp", "knn"):
+        closed = gap[f"{kind}_gap_closed"]
+        low, high = closed["interval_95"]
+        for page in (text, Path("README.md").read_text()):
+            assert f"{100 * closed['value']:.1f} %" in page and f"({100 * low:.1f} to {100 * high:.1f})" in page
