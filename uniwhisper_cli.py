@@ -12,13 +12,15 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,27 +120,33 @@ def embed(
 @app.command()
 def ask(
     file: FileArgument,
-    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    questions: Annotated[list[str], typer.Argument(metavar="QUESTIONS...", help="What you want to know.")],
     model: ModelOption = None,
     dtype: DtypeOption = Dtype.float32,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer a question about a whole recording."""
-    from modeling_uniwhisper.audio_io import AudioError, load_audio
+    """Answer questions about a whole recording, of any length, which is encoded once.
 
-    checkpoint = _checkpoint(model)
+    How it was listened to goes to stderr: more than the language model's context is not heard all in full.
+    """
+    from modeling_uniwhisper.listening import listen
 
-    def one(path: Path) -> str:
-        audio = load_audio(path)
-        try:
-            return _pipeline(checkpoint, dtype)(audio, question=question)["answer"]
-        except ValueError as error:  # more audio than the language model's context holds
-            raise AudioError(f"{path}: {error}") from error
-
-    done, failed = _each([file], one, "listening")
-    answer = done[0][1] if done else None
-    result = {"path": str(file), "question": question, "answer": answer, "failed": failed}
-    _finish(result, failed, as_json, answer)
+    pipe = _pipeline(_checkpoint(model), dtype)
+    bar = partial(track, description="listening", console=stderr, transient=True)
+    replies, failed = [], []
+    try:
+        recording = listen(pipe.model, pipe.processor, file, bar)
+        for question in questions:
+            replies.append(recording.ask(question))
+            stderr.print(replies[-1].heard, soft_wrap=True, markup=False)
+    except ValueError as error:  # of the audio, or of a question that cannot be asked
+        failed.append({"path": str(file), "error": str(error)})
+    answers = [
+        {"question": question, **asdict(reply), "seconds_heard": reply.seconds_heard}
+        for question, reply in zip(questions, replies)
+    ]
+    result = {"path": str(file), "answers": answers, "failed": failed}
+    _finish(result, failed, as_json, "\n".join(reply.text for reply in replies))
 
 
 @app.command()

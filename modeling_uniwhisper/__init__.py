@@ -16,6 +16,7 @@ from transformers import (
 from .audio_io import AudioError, load_audio
 from .configuration_uniwhisper import UniWhisperConfig, UniWhisperEncoderConfig
 from .feature_extraction_uniwhisper import UniWhisperFeatureExtractor
+from .listening import listen
 from .modeling_uniwhisper import UniWhisperEncoder, UniWhisperForConditionalGeneration, UniWhisperModel
 from .pipeline_uniwhisper import AudioQuestionAnsweringPipeline
 from .processing_uniwhisper import UniWhisperProcessor
@@ -50,5 +51,6 @@ __all__ = [
     "UniWhisperForConditionalGeneration",
     "UniWhisperModel",
     "UniWhisperProcessor",
+    "listen",
     "load_audio",
 ]

@@ -92,19 +92,16 @@ class UniWhisperFeatureExtractor(SequenceFeatureExtractor):
         if sampling_rate != self.sampling_rate:
             given = "no sampling_rate was given" if sampling_rate is None else f"sampling_rate is {sampling_rate}"
             raise AudioError(f"{given}, but this model hears {self.sampling_rate} Hz: use load_audio to resample")
-        if not MIN_SAMPLES / SAMPLING_RATE <= window_seconds <= MAX_WINDOW_SECONDS:
-            raise AudioError(f"window_seconds is {window_seconds}, but a window lasts 0.025 to {MAX_WINDOW_SECONDS} s")
+        size = window_samples(window_seconds)
         if not 0 <= tail_seconds <= MAX_WINDOW_SECONDS:
             raise AudioError(f"tail_seconds is {tail_seconds}, but the limits are 0 and {MAX_WINDOW_SECONDS} s")
 
         waveforms = [self._validate(item) for item in (audio if isinstance(audio, (list, tuple)) else [audio])]
         if not waveforms:
             raise AudioError("the list of audio is empty")
-        # Whole frames, so that each window ends where the next starts.
-        window_samples = -(-round(window_seconds * SAMPLING_RATE) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME
         windows, starts, num_windows = [], [], []
         for waveform in waveforms:
-            pieces = cut_windows(waveform, window_samples)
+            pieces = cut_windows(waveform, size)
             windows += [waveform[start:stop] for start, stop in pieces]
             starts += [start / SAMPLING_RATE for start, _ in pieces]
             num_windows.append(len(pieces))
@@ -155,6 +152,13 @@ class UniWhisperFeatureExtractor(SequenceFeatureExtractor):
         power = (stft[:, : samples // HOP_LENGTH].abs() ** 2).contiguous()
         log_mel = torch.clamp(torch.from_numpy(self._mel_filters).T @ power, min=1e-10).log10()
         return (torch.maximum(log_mel, log_mel.max() - 8.0) + 4.0) / 4.0
+
+
+def window_samples(window_seconds: float) -> int:
+    """Samples of a window: whole frames, so that each window ends where the next starts."""
+    if not MIN_SAMPLES / SAMPLING_RATE <= window_seconds <= MAX_WINDOW_SECONDS:
+        raise AudioError(f"window_seconds is {window_seconds}, but a window lasts 0.025 to {MAX_WINDOW_SECONDS} s")
+    return -(-round(window_seconds * SAMPLING_RATE) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME
 
 
 def cut_windows(waveform: torch.Tensor, size: int) -> list[tuple[int, int]]:

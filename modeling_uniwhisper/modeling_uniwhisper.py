@@ -26,6 +26,8 @@ from .configuration_uniwhisper import (
     frames_per_audio_token,
     num_audio_tokens,
 )
+from .thin_decoder import decoder_of
+from .token_pruning import Frame, pruning
 
 ENCODER_VARIANT = "encoder"  # a full checkpoint holds its encoder and adapter a second time under this name
 WINDOWS_PER_BATCH = 8  # windows encoded at once at inference: bounds memory on hours of audio
@@ -539,6 +541,16 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
                 shift_labels=targets,
             )
         return outputs
+
+    def generate(self, *args, audio_token_budget: int | None = None, **kwargs):
+        """As usual; with an `audio_token_budget` no row keeps more audio tokens than that after the first two layers.
+
+        They are taken at equal distances; for other ways to choose see [`token_pruning.pruning`].
+        """
+        if audio_token_budget is None:
+            return super().generate(*args, **kwargs)
+        with pruning(self, Frame(budget=audio_token_budget, layer=min(2, len(decoder_of(self).layers) - 1))):
+            return super().generate(*args, **kwargs)
 
     def _expand_inputs_for_generation(
         self, expand_size: int = 1, is_encoder_decoder: bool = False, input_ids=None, **model_kwargs

@@ -53,6 +53,7 @@ class UniWhisperProcessor(ProcessorMixin):
         audio: np.ndarray | list[np.ndarray] | None = None,
         sampling_rate: int | None = None,
         audio_token_rate: float | None = None,
+        audio_token_budget: int | None = None,
         padding: bool | str = True,
         padding_side: str = "left",
         return_tensors: str | None = "pt",
@@ -66,11 +67,12 @@ class UniWhisperProcessor(ProcessorMixin):
         Args:
             audio: mono 16 kHz waveforms `(samples,)`, in the order of their placeholders.
             audio_token_rate: tokens a second for this call.
+            audio_token_budget: instead of a rate: the highest at which no row has more audio tokens than this.
             padding_side: left for generation, right for training.
             audio_kwargs: passed to the feature extractor.
 
         Returns `input_ids`, `attention_mask`, the feature extractor's tensors and `audio_token_rate`.
-        Raises `ValueError` when the placeholders and the audios are not equally many.
+        Raises `ValueError` when the placeholders and the audios are not equally many, or no rate is within the budget.
         """
         if images is not None or videos is not None:
             raise ValueError("UniWhisper takes text and audio, not images or videos")
@@ -78,6 +80,8 @@ class UniWhisperProcessor(ProcessorMixin):
             raise ValueError("neither text nor audio is given")
         if text is None:
             return self.feature_extractor(audio, sampling_rate=sampling_rate, **(audio_kwargs or {}))
+        if audio_token_rate is not None and audio_token_budget is not None:
+            raise ValueError("both an audio_token_rate and an audio_token_budget are given, but one sets the other")
         texts = [text] if isinstance(text, str) else list(text)
         audios = [] if audio is None else list(audio) if isinstance(audio, (list, tuple)) else [audio]
         places = sum(prompt.count(self.audio_token) for prompt in texts)
@@ -87,15 +91,31 @@ class UniWhisperProcessor(ProcessorMixin):
             )
         data: dict = {}
         if audios:
-            rate = self.audio_token_rate if audio_token_rate is None else audio_token_rate
             data = dict(self.feature_extractor(audios, sampling_rate=sampling_rate, **(audio_kwargs or {})))
+            windows = data["window_frames"].split(data["num_windows"].tolist())
+            if audio_token_budget is None:
+                rate = self.audio_token_rate if audio_token_rate is None else audio_token_rate
+            else:
+                rate = self._rate_within(audio_token_budget, windows, [text.count(self.audio_token) for text in texts])
             data["audio_token_rate"] = rate
-            frames_per_token = frames_per_audio_token(rate, self.audio_token_rates)
-            windows = num_audio_tokens(data["window_frames"], frames_per_token).split(data["num_windows"].tolist())
-            counts = iter(int(tokens.sum()) for tokens in windows)
+            counts = iter(self._count(windows, rate))
             texts = [self._expand(prompt, counts) for prompt in texts]
         tokens = self.tokenizer(texts, padding=padding, padding_side=padding_side, return_tensors="pt", **text_kwargs)
         return BatchFeature({**tokens, **data})
+
+    def _count(self, windows: list[torch.Tensor], rate: float) -> list[int]:
+        """Audio tokens of each audio, of whose `windows` the frames are given."""
+        stride = frames_per_audio_token(rate, self.audio_token_rates)
+        return [int(num_audio_tokens(frames, stride).sum()) for frames in windows]
+
+    def _rate_within(self, budget: int, windows: list[torch.Tensor], audios_per_row: list[int]) -> float:
+        """The highest rate at which the audios of each row take at most `budget` tokens."""
+        for rate in sorted(self.audio_token_rates, reverse=True):
+            counts = iter(self._count(windows, rate))
+            most = max(sum(next(counts) for _ in range(audios)) for audios in audios_per_row)
+            if most <= budget:
+                return rate
+        raise ValueError(f"audio_token_budget is {budget}, but at {rate} Hz, the slowest rate, a row has {most} tokens")
 
     def _expand(self, prompt: str, counts) -> str:
         first, *rest = prompt.split(self.audio_token)

@@ -150,16 +150,22 @@ def test_search_by_words_is_not_there_yet(folder):
 
 
 def test_ask(folder):
-    question = "What do you hear?"
-    result = run_json("ask", folder / "below" / "b.flac", question)
-    assert result["question"] == question and isinstance(result["answer"], str) and result["failed"] == []
-    assert run("ask", folder / "notes.txt", question, code=1).stdout == ""
+    questions = ["What do you hear?", "Who speaks?"]
+    result = run_json("ask", folder / "below" / "b.flac", *questions)
+    assert [answer["question"] for answer in result["answers"]] == questions and result["failed"] == []
+    assert all(isinstance(a["text"], str) and a["seconds_heard"] == 31 and a["how"] == "all" for a in result["answers"])
+    assert "heard all 31 s at 12.5" in run("ask", folder / "below" / "b.flac", questions[0]).stderr
+    assert run("ask", folder / "notes.txt", questions[0], code=1).stdout == ""
+    assert "the question is empty" in run("ask", folder / "a.wav", "", code=1).stderr
 
 
-def test_ask_names_the_limit_of_the_context(tmp_path):
+def test_ask_tells_what_it_heard_of_more_than_the_context(tmp_path):
     long = tmp_path / "long.wav"
     sf.write(long, np.zeros(200 * SAMPLING_RATE), SAMPLING_RATE)  # 2,500 tokens; the tiny model has 2,048 places
-    assert "2048" in run("ask", long, "What do you hear?", code=1).stderr
+    result = run("ask", long, "What do you hear?", "--json")
+    [answer] = json.loads(result.stdout)["answers"]
+    assert f"chose {answer['seconds_heard']:.0f} of 200 s and heard them at 12.5 tokens a second" in result.stderr
+    assert 100 < answer["seconds_heard"] < 200 == answer["duration"]
 
 
 def test_transcribe_goes_window_by_window(folder):

@@ -6,6 +6,7 @@ on validation.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,8 @@ from .assemble import assemble_base
 def interpolate(trained: Path, base: Path, share: float, out: Path) -> None:
     """Write to `out` the model in `trained`, each tensor of its encoder `share` of the way from that of `base`.
 
+    Its adapter is kept, and its LoRA if it has one: with a share of 0 they come to stand on another encoder.
+
     Raises:
         ValueError: `share` is not between 0 and 1.
     """
@@ -31,6 +34,8 @@ def interpolate(trained: Path, base: Path, share: float, out: Path) -> None:
     model.encoder.load_state_dict(mixed)
     model.save_pretrained(out)
     UniWhisperFeatureExtractor.from_pretrained(trained).save_pretrained(out)
+    if (trained / "lora").is_dir():
+        shutil.copytree(trained / "lora", out / "lora", dirs_exist_ok=True)
 
 
 def main(

@@ -1,5 +1,7 @@
 """Placeholders in the prompt and audio tokens of the model: always equally many."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import soundfile
@@ -124,3 +126,21 @@ def test_refused(tiny_processor, make_audio, arguments, error, message):
         arguments = {**arguments, "audio": [make_audio(0.5)] * arguments["audio"]}
     with pytest.raises(error, match=message):
         tiny_processor(**{"sampling_rate": RATE, **arguments})
+
+
+def test_a_budget_takes_the_highest_rate_within_it(tiny_processor, make_audio):
+    """A row with two audios of 3.3 s and 1 s: 108, 55, 28 and 15 tokens at the four rates."""
+    call = partial(
+        tiny_processor,
+        text=["<|audio|> and <|audio|>", "<|audio|>"],
+        audio=[make_audio(3.3), make_audio(1), make_audio(2)],
+        sampling_rate=RATE,
+    )
+    for budget, rate in [(1000, 25.0), (108, 25.0), (107, 12.5), (30, 6.25), (15, 3.125)]:
+        inputs = call(audio_token_budget=budget)
+        assert inputs["audio_token_rate"] == rate
+        assert (inputs["input_ids"] == tiny_processor.audio_token_id).sum(1).max() <= budget
+    with pytest.raises(ValueError, match=r"audio_token_budget is 14, but at 3\.125 Hz, the slowest rate, a row has 15"):
+        call(audio_token_budget=14)
+    with pytest.raises(ValueError, match="both an audio_token_rate and an audio_token_budget"):
+        call(audio_token_budget=100, audio_token_rate=25.0)
