@@ -16,36 +16,26 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from .thin_decoder import Row, decoder_of, rotate, thinned
+from .thin_decoder import Row, Thinning, decoder_of, rotate, thinned
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheEviction(ABC):
+class CacheEviction(Thinning, ABC):
     """A method of scoring.
 
     Args:
-        ratio: share of the entries to evict, from 0 to below 1.
-        budget: entries to keep in each row and head, instead of a ratio.
-        audio_only: evict entries of audio alone, of which `ratio` and `budget` then speak; else of the whole prompt.
+        ratio, budget: of the entries at stake in each row and head, see [`Thinning`].
+        audio_only: those of audio alone are at stake; else those of the whole prompt.
     """
 
-    ratio: float = 0.5
-    budget: int | None = None
     audio_only: bool = True
-
-    def __post_init__(self):
-        if not 0 <= self.ratio < 1:
-            raise ValueError(f"ratio is {self.ratio}, but the share to evict is from 0 to below 1")
-        if self.budget is not None and self.budget < 1:
-            raise ValueError(f"budget is {self.budget}, but at least 1 entry is kept")
 
     def keep(self, row: Row) -> torch.Tensor:
         """The entries kept `(key heads, kept)`, ascending."""
         at_stake = row.audio if self.audio_only else torch.ones_like(row.audio)
         number = int(at_stake.sum())
-        count = min(number, self.budget) if self.budget is not None else int(number * (1 - self.ratio))
         scores = self.scores(row).clamp(max=torch.finfo(torch.float32).max).masked_fill(~at_stake, torch.inf)
-        kept = scores.topk(len(row.audio) - number + count).indices
+        kept = scores.topk(len(row.audio) - number + self.count(number)).indices
         return kept.sort().values
 
     @abstractmethod
@@ -164,8 +154,7 @@ def eviction(model: PreTrainedModel, method: CacheEviction) -> Iterator[None]:
     Raises:
         ValueError: the model's decoder is not built like Llama's.
     """
-    off = method.ratio == 0 and method.budget is None
-    with nullcontext() if off else thinned(model, eviction=method):
+    with nullcontext() if method.keeps_all else thinned(model, eviction=method):
         yield
 
 

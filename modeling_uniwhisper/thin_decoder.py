@@ -19,6 +19,36 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 
+@dataclass(frozen=True, kw_only=True)
+class Thinning:
+    """How much is dropped.
+
+    Args:
+        ratio: the share, from 0 to below 1.
+        budget: how many to keep in each row, instead of a ratio.
+    """
+
+    ratio: float = 0.5
+    budget: int | None = None
+
+    def __post_init__(self):
+        if not 0 <= self.ratio < 1:
+            raise ValueError(f"ratio is {self.ratio}, but the share to drop is from 0 to below 1")
+        if self.budget is not None and self.budget < 1:
+            raise ValueError(f"budget is {self.budget}, but at least 1 is kept")
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether nothing is ever dropped."""
+        return self.ratio == 0 and self.budget is None
+
+    def count(self, number: int) -> int:
+        """How many of `number` are kept, at least one."""
+        if self.budget is not None:
+            return min(number, self.budget)
+        return max(1, int(number * (1 - self.ratio) + 1e-6))  # 10 at a ratio of 0.9 are 1, not 0.999...
+
+
 @dataclass
 class Row:
     """One row of a batch at one layer, padding left out: what a method chooses by.
@@ -95,7 +125,7 @@ class Kept:
 
 
 class Pruning(Protocol):
-    """A method of `token_pruning`: drops audio tokens before a layer."""
+    """A method of `token_pruning`: drops audio tokens before layer `layer`."""
 
     layer: int
 
@@ -156,16 +186,20 @@ class ThinDecoder:
         shape = states.shape
         with self._after_attention():
             if self.pruning is not None:
-                states = self._part(0, self.pruning.layer, states, valid, position_ids, cache)
+                if self.pruning.layer:
+                    states = self._part(0, self.pruning.layer, states, valid, position_ids, cache).last_hidden_state
                 states = self._prune(states)
                 position_ids = _take(position_ids, self.held[-1].places, -1)
             held = self.held[-1]
-            states = self._part(held.first, self.depth, states, _mask(held, held.valid, states), position_ids, cache)
+            output = self._part(held.first, self.depth, states, _mask(held, held.valid, states), position_ids, cache)
         if self.pruning is not None:  # in the caller's shape: what was pruned comes out as zeros
-            row, column = held.valid.nonzero(as_tuple=True)
-            states = states.new_zeros(shape).index_put((row, held.places[row, column]), states[row, column])
+            states, (row, column) = output.last_hidden_state, held.valid.nonzero(as_tuple=True)
+            output.last_hidden_state = states.new_zeros(shape).index_put(
+                (row, held.places[row, column]), states[row, column]
+            )
         cache.held = [replace(held, valid=self.valid_after.get(held.first, held.valid)) for held in self.held]
-        return BaseModelOutputWithPast(last_hidden_state=states, past_key_values=None if use_cache is False else cache)
+        output.past_key_values = None if use_cache is False else cache
+        return output
 
     def _step(self, states, attention_mask, position_ids, cache) -> BaseModelOutputWithPast:
         """Tokens after the prompt: each part of the layers attends to what it holds, and to what came since."""
@@ -180,13 +214,13 @@ class ThinDecoder:
         ends = [held.first for held in cache.held[1:]] + [self.depth]
         for held, end in zip(cache.held, ends):
             mask = _mask(held, torch.cat([held.valid, tail], dim=1), states)
-            states = self._part(held.first, end, states, mask, position_ids, cache)
-        return BaseModelOutputWithPast(last_hidden_state=states, past_key_values=cache)
+            output = self._part(held.first, end, states, mask, position_ids, cache)
+            states = output.last_hidden_state
+        output.past_key_values = cache
+        return output
 
-    def _part(self, first: int, end: int, states, mask, position_ids, cache) -> torch.Tensor:
+    def _part(self, first: int, end: int, states, mask, position_ids, cache) -> BaseModelOutputWithPast:
         """Layers `first` to `end` on `states`, normalised if the last is among them."""
-        if first == end:
-            return states
         part, view = copy.copy(self.decoder), copy.copy(cache)
         part.__dict__.pop("forward")
         part._modules = dict(self.decoder._modules, layers=self.decoder.layers[first:end])
@@ -198,7 +232,7 @@ class ThinDecoder:
         view.layers = [cache.layers[first]] * first + cache.layers[first:]  # lengths are asked of layer 0
         return part(
             inputs_embeds=states, attention_mask=mask, position_ids=position_ids, past_key_values=view, use_cache=True
-        ).last_hidden_state
+        )
 
     @contextmanager
     def _after_attention(self) -> Iterator[None]:

@@ -14,37 +14,27 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from .thin_decoder import Kept, Row, decoder_of, thinned
+from .thin_decoder import Kept, Row, Thinning, decoder_of, thinned
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenPruning(ABC):
+class TokenPruning(Thinning, ABC):
     """A method of choosing.
 
     Args:
-        ratio: share of the audio tokens to drop, from 0 to below 1.
-        budget: audio tokens to keep in each row, instead of a ratio.
-        layer: the first decoder layer without them, from 0.
+        ratio, budget: of the audio tokens of a row, see [`Thinning`].
+        layer: the first decoder layer without those dropped, from 0.
     """
 
-    ratio: float = 0.5
-    budget: int | None = None
     layer: int = 2
 
     reads = 0  # the first layer at which it can choose: 1 where it asks the attention of the layer before
 
     def __post_init__(self):
-        if not 0 <= self.ratio < 1:
-            raise ValueError(f"ratio is {self.ratio}, but the share to drop is from 0 to below 1")
-        if self.budget is not None and self.budget < 1:
-            raise ValueError(f"budget is {self.budget}, but at least 1 audio token is kept")
+        super().__post_init__()
         if self.layer < self.reads:
             name = type(self).__name__
             raise ValueError(f"layer is {self.layer}, but {name} reads the layer before: at least {self.reads}")
-
-    def count(self, tokens: int) -> int:
-        """How many of `tokens` audio tokens are kept."""
-        return min(tokens, self.budget) if self.budget is not None else int(tokens * (1 - self.ratio))
 
     def keep(self, row: Row) -> Kept:
         """What is kept of a row: all that is not audio, and the audio chosen."""
@@ -194,6 +184,5 @@ def pruning(model: PreTrainedModel, method: TokenPruning) -> Iterator[None]:
     layers = len(decoder_of(model).layers)
     if method.layer >= layers:
         raise ValueError(f"layer is {method.layer}, but the decoder has layers 0 to {layers - 1}")
-    off = method.ratio == 0 and method.budget is None
-    with nullcontext() if off else thinned(model, pruning=method):
+    with nullcontext() if method.keeps_all else thinned(model, pruning=method):
         yield

@@ -148,12 +148,13 @@ def extend(
     minutes: Annotated[list[float], typer.Option(help="Length of an item; repeatable.")],
     out: Annotated[Path, typer.Option(help="The folder of items.")],
     tasks: Tasks = None,
+    items: Annotated[int, typer.Option(help="Of each task and length, as far as there is audio.", min=1)] = 2,
 ) -> None:
     """Make longer items than the benchmark has from open audio, with a needle in a haystack among them."""
     from .construct import extend as extend_items
 
     with _told():
-        extend_items(out, minutes, tasks or [*TASKS, "needle"])
+        extend_items(out, minutes, tasks or [*TASKS, "needle"], items=items)
         typer.echo(f"written: {out}")
 
 

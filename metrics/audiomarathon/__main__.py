@@ -17,6 +17,7 @@ from rich.table import Table
 from dataset_builders.audiomarathon.items import ItemsError
 from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import TASKS, find_task
+from metrics.efficiency.settings import SettingError
 from modeling_uniwhisper import AudioError
 from modeling_uniwhisper.checkpoints import CheckpointError
 
@@ -24,7 +25,7 @@ from .models import HOSTED, ModelError
 from .outputs import RunError
 from .run import OPENAI, Hearing, Settings, SettingsError, run
 
-EXPECTED = (AudioError, CheckpointError, ItemsError, ModelError, PublishedError, RunError, SettingsError)
+EXPECTED = (AudioError, CheckpointError, ItemsError, ModelError, PublishedError, RunError, SettingError, SettingsError)
 """Errors whose message says all."""
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -33,6 +34,7 @@ stderr = Console(stderr=True, highlight=False)
 Model = Annotated[str, typer.Option(help=f"`uniwhisper`, a folder, a Hub id, or `{HOSTED}NAME` at an endpoint.")]
 Rate = Annotated[float | None, typer.Option(help="Audio tokens a second, of UniWhisper; its default if not given.")]
 Device = Annotated[str, typer.Option(help="As torch names it; `auto` takes an accelerator where there is one.")]
+Dropped = Annotated[str | None, typer.Option(help="What is dropped, such as `prune=FastV:0.5+evict=SnapKV:0.8`.")]
 Dtype = Annotated[str, typer.Option(help="As torch names it; `auto` is bfloat16 on an accelerator, float32 on a CPU.")]
 Endpoint = Annotated[
     str | None,
@@ -51,6 +53,7 @@ def run_(
     limit: Annotated[int | None, typer.Option(help="At most this many samples a task, by a fixed seed.")] = None,
     batch_size: Annotated[int, typer.Option(help="Samples asked at once.")] = 1,
     audio_token_rate: Rate = None,
+    setting: Dropped = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     endpoint: Endpoint = None,
@@ -69,6 +72,7 @@ def run_(
             limit=limit,
             batch_size=batch_size,
             audio_token_rate=audio_token_rate,
+            setting=setting,
             device=device,
             dtype=dtype,
             endpoint=endpoint,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -32,12 +32,12 @@ CELL = 0.42
 """Inches of a cell of a confusion matrix."""
 
 
-def draw(runs: Sequence[Run], folder: Path) -> set[str]:
-    """Write each picture as `NAME.png` and `NAME-dark.png`; return the names of those that have something to show."""
+def draw(make: Callable[[], Iterable[tuple[str, Figure]]], folder: Path) -> set[str]:
+    """Write each picture of `make` as `NAME.png` and `NAME-dark.png`; return the names."""
     names = set()
     for theme, (base, colour) in THEMES.items():
         with style.context([base, LOOK, {"figure.facecolor": colour, "axes.facecolor": colour}]):
-            for name, figure in figures(runs):
+            for name, figure in make():
                 figure.savefig(folder / f"{name}{theme}.png", dpi=DPI, bbox_inches="tight")
                 names.add(name)
     return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from dataset_builders.audiomarathon.tasks import MarathonTask
 from metrics.probe.report import markdown
 
 from .comparison import common, parted, tasks_of
-from .figures import THEMES, draw
+from .figures import THEMES, draw, figures
 from .outputs import PARTS, Run, read_runs
 from .tables import cost_rows, paired_rows, part_rows, published_rows, strict_rows
 
@@ -37,7 +38,7 @@ def write(out_folders: Sequence[Path], to: Path) -> None:
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["told"] = told
-    text = environment.get_template("report.md.jinja").render(contents(runs), pictures=draw(runs, to))
+    text = environment.get_template("report.md.jinja").render(contents(runs), pictures=draw(partial(figures, runs), to))
     (to / "report.md").write_text(text, "utf-8")
     title = f"AudioMarathon: {', '.join(run.name for run in runs)}"
     page = environment.get_template("report.html.jinja").render(title=title, body=body(text, to))

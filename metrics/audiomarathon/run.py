@@ -10,8 +10,8 @@ import json
 import os
 import platform
 import shlex
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,8 @@ from dataset_builders.audiomarathon.builder import VARIABLE
 from dataset_builders.audiomarathon.items import ItemsError
 from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import MarathonTask
-from metrics.efficiency.embedding import cpu_name
+from metrics.efficiency.settings import FULL, Setting
+from metrics.efficiency.timing import device_name
 from metrics.reports import write_report
 from modeling_uniwhisper import AudioError, load_audio
 
@@ -68,6 +69,7 @@ class Settings:
         batch_size: samples asked at once.
         device, dtype: of a model that runs here.
         audio_token_rate: of UniWhisper.
+        setting: what is dropped of what is heard, by a model that runs here, as `Setting.parse` reads it.
         endpoint: URL, up to and with `/v1`.
     """
 
@@ -80,6 +82,7 @@ class Settings:
     device: str | None = None
     dtype: str | None = None
     audio_token_rate: float | None = None
+    setting: str | None = None
     endpoint: str | None = None
 
     def __post_init__(self):
@@ -92,6 +95,24 @@ class Settings:
             raise SettingsError(
                 f"{self.endpoint} is no endpoint for {self.model}: it goes with {HOSTED}NAME, and only with it"
             )
+        if self.setting is not None and self.endpoint is not None:
+            raise SettingsError(f"{self.setting} is a setting of a model that runs here, which {self.model} does not")
+        _ = self.listening  # which raises where they do not go together
+
+    @property
+    def listening(self) -> Setting:
+        """What is dropped of what is heard, with the rate.
+
+        Raises:
+            SettingError: `setting` is none.
+            SettingsError: it names a rate beside `audio_token_rate`.
+        """
+        setting = Setting.parse(self.setting or FULL)
+        if self.audio_token_rate is None:
+            return setting
+        if setting.audio_token_rate is not None:
+            raise SettingsError(f"audio_token_rate is {self.audio_token_rate}, but {self.setting} names a rate too")
+        return replace(setting, audio_token_rate=self.audio_token_rate)
 
     @classmethod
     def resolve(
@@ -132,8 +153,18 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def run(settings: Settings, tasks: Sequence[MarathonTask], out: Path, console: Console) -> dict[str, Any]:
+def run(
+    settings: Settings,
+    tasks: Sequence[MarathonTask],
+    out: Path,
+    console: Console,
+    model_of: Callable[[Settings], AudioLanguageModel] | None = None,
+) -> dict[str, Any]:
     """Answer what is not answered yet, score `tasks`, and write and return `out/scores.json`.
+
+    Args:
+        settings, tasks, out, console: what is asked, where it goes, and where progress is told.
+        model_of: gives the model, if there is anything left to answer; `open_model` if not given.
 
     Raises:
         SettingsError: there is no such split, or what is in `out` was made with other settings or data.
@@ -147,7 +178,7 @@ def run(settings: Settings, tasks: Sequence[MarathonTask], out: Path, console: C
     rows = {task.name: load_rows(settings, task) for task in tasks}
     done = {task.name: resume(out / f"{task.name}.jsonl", rows[task.name], settings.batch_size) for task in tasks}
     if any(done[name] < len(rows[name]) for name in rows):
-        model = open_model(settings)
+        model = (model_of or open_model)(settings)
         keep(settings, out / "run.json")
         with Progress(console=console) as progress:
             for task in tasks:
@@ -174,8 +205,8 @@ def run(settings: Settings, tasks: Sequence[MarathonTask], out: Path, console: C
 def guard(settings: Settings, file: Path) -> None:
     """Hold `settings` against those in `file`, if it is there."""
     before, now = read_json(file.read_text("utf-8"), file) if file.is_file() else {}, asdict(settings)
-    if differ := [name for name, value in before.items() if now[name] != value]:
-        told = "; ".join(f"{option(name)} was {before[name]}, now it is {now[name]}" for name in differ)
+    if differ := [name for name, value in now.items() if before and before.get(name) != value]:
+        told = "; ".join(f"{option(name)} was {before.get(name)}, now it is {now[name]}" for name in differ)
         raise SettingsError(
             f"{file.parent} holds a run with other settings: {told}; name another folder, or go on as before"
         )
@@ -237,7 +268,7 @@ def open_model(settings: Settings) -> AudioLanguageModel:
         return EndpointModel(settings.model.removeprefix(HOSTED), settings.endpoint)
     from .models.local import LocalModel
 
-    return LocalModel(settings.model, settings.device, settings.dtype, settings.audio_token_rate)
+    return LocalModel(settings.model, settings.device, settings.dtype, settings.listening)
 
 
 def answer(
@@ -323,9 +354,8 @@ def warn(task: MarathonTask, samples: Sequence[dict[str, Any]], hear: Hearing, c
 
 def environment(settings: Settings) -> dict[str, Any]:
     """Where the scores were made."""
-    cuda = settings.device is not None and settings.device.startswith("cuda")
     return {
-        "device": torch.cuda.get_device_name(settings.device) if cuda else cpu_name(),
+        "device": device_name(settings.device or "cpu"),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in PACKAGES},

@@ -8,14 +8,7 @@ All arms have the same weights (Whisper-base) and threads; log-mel features are 
 starts, but for the files. Arms take turns, after a warm-up; a speedup is the median over rounds.
 """
 
-import multiprocessing
-import os
-import platform
-import re
 import tempfile
-from collections.abc import Callable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
@@ -33,6 +26,8 @@ from modeling_uniwhisper import (
     load_audio,
 )
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
+
+from .timing import compare, environment, in_new_process, peak_memory
 
 REPEATS = 9
 CLIP_SECONDS, CLIPS = 5, 8
@@ -104,30 +99,6 @@ def full_windows(ours: UniWhisperEncoder, folder: Path, batch: int, repeats: int
     return {"clip_seconds": 30, "batch": batch, "dtype": dtypes, **compare(arms, batch, repeats)}
 
 
-def compare(arms: dict[str, Callable[[], object]], items: int, repeats: int) -> dict[str, object]:
-    """Items a second of each arm, and how many times as fast the first is as the second."""
-    seconds = {name: [] for name in arms}
-    with torch.inference_mode():
-        for turn in range(repeats + 1):
-            for name, arm in arms.items():
-                start = perf_counter()
-                arm()
-                if turn:  # the first warms up
-                    seconds[name].append(perf_counter() - start)
-    first, second = map(np.array, seconds.values())
-    return {
-        "repeats": repeats,
-        "items_per_second": {name: spread(items / np.array(times)) for name, times in seconds.items()},
-        "speedup": spread(second / first),
-    }
-
-
-def spread(values: np.ndarray) -> dict[str, float]:
-    """Median and quartiles."""
-    low, median, high = np.percentile(values, [25, 50, 75])
-    return {"median": round(median, 3), "quartiles": [round(low, 3), round(high, 3)]}
-
-
 def long_files(checkpoint: Path, minutes: tuple[float, ...]) -> dict[str, object]:
     """Time and peak memory of whole files; `seconds_per_minute` is level if the cost is linear."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -138,12 +109,6 @@ def long_files(checkpoint: Path, minutes: tuple[float, ...]) -> dict[str, object
     for run, length in zip(runs, minutes):
         run |= {"minutes": length, "seconds_per_minute": round(sum(run["seconds"].values()) / length, 3)}
     return {"sampling_rate": FILE_RATE, "channels": FILE_CHANNELS, "dtype": "bfloat16", "runs": runs}
-
-
-def in_new_process(function: Callable, *arguments):
-    """Return `function(*arguments)` from a fresh interpreter, so that its peak memory is its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 def embed_file(checkpoint: Path, file: Path) -> dict[str, object]:
@@ -163,11 +128,6 @@ def embed_file(checkpoint: Path, file: Path) -> dict[str, object]:
     }
 
 
-def peak_memory() -> int:
-    """Most bytes that this process held, as Linux tells it; `ru_maxrss` would start from the parent's."""
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
-
-
 def noise(seconds: float, seed: int) -> np.ndarray:
     """Noise that swells and fades `(samples,)` at 16 kHz."""
     samples = round(seconds * SAMPLING_RATE)
@@ -181,27 +141,6 @@ def write_noise(file: Path, seconds: float) -> None:
     with soundfile.SoundFile(file, "w", FILE_RATE, FILE_CHANNELS) as sound:
         for _ in range(round(seconds)):
             sound.write(0.1 * rng.standard_normal((FILE_RATE, FILE_CHANNELS)))
-
-
-def environment() -> dict[str, object]:
-    """What the numbers depend on."""
-    packages = ("torch", "transformers", "ctranslate2", "faster-whisper", "numpy", "soundfile", "soxr")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": cpu_name(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_average": os.getloadavg(),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in packages},
-    }
-
-
-def cpu_name() -> str:
-    """The processor's name, where the system tells it."""
-    names = Path("/proc/cpuinfo")
-    lines = names.read_text().splitlines() if names.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

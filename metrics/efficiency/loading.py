@@ -5,14 +5,11 @@ Clips of `open_audio` go into Parquet shards, which are read to padded batches o
 is the median over rounds against `datasets` with as many workers.
 """
 
-import os
-import platform
 import tempfile
+from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 import datasets
 import numpy as np
@@ -26,13 +23,14 @@ from dataset_builders.loading import SAMPLE_RATE, AudioLoader, decode_once
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor
 
-from .embedding import cpu_name, spread
+from .timing import environment, spread, take_turns
 
 OUT = Path(dataset_builders.__file__).parent / "open_audio" / "results" / "loading.json"
 MINUTES, SHARDS = 20, 4
 BATCH, REPEATS, WORKERS = 32, 5, (0, 2)
 MANY_WORKERS, GPU = 16, 2_000  # of a training machine, and how many times real time its GPU learns
 BAR = 3.0
+PACKAGES = ("datasets", "pyarrow", "torch", "torchcodec", "miniaudio", "soundfile", "numpy")
 
 app = typer.Typer(add_completion=False)
 
@@ -44,7 +42,8 @@ def main(
 ) -> None:
     """Audio hours a second from Parquet to batches, ours and that of `datasets`."""
     configs = configs or ["asr_en"]
-    report = {"command": " ".join(["python -m metrics.efficiency.loading", *configs]), **environment(), "bar": BAR}
+    command = " ".join(["python -m metrics.efficiency.loading", *configs])
+    report = {"command": command, **environment(PACKAGES), "bar": BAR}
     datasets.disable_progress_bars()
     torch.set_num_threads(1)  # as in a worker
     report["configs"] = [measure(name) for name in configs]
@@ -73,7 +72,7 @@ def measure(config: str) -> dict[str, object]:
         )
         for ours in ("map", "stream", "decoded_once"):
             check_same(arms["datasets", 0], arms[ours, 0])
-        seconds = take_turns(arms)
+        seconds = take_turns({name: partial(deque, arm, maxlen=0) for name, arm in arms.items()}, REPEATS)
     audio = sum(clips["duration"])
     results = {}
     for (arm, workers), times in seconds.items():
@@ -118,32 +117,6 @@ def check_same(first: Iterable[dict], second: Iterable[dict]) -> None:
     for one, other in zip(first, second, strict=True):
         torch.testing.assert_close(one["audio"], other["audio"], rtol=0, atol=1e-6)
         assert one["lengths"].equal(other["lengths"]) and one["answer"] == other["answer"]
-
-
-def take_turns(arms: dict[object, Iterable]) -> dict[object, np.ndarray]:
-    """Seconds of each arm's passes after a first that warms up."""
-    seconds = {name: [] for name in arms}
-    for turn in range(REPEATS + 1):
-        for name, arm in arms.items():
-            start = perf_counter()
-            for _ in arm:
-                pass
-            if turn:
-                seconds[name].append(perf_counter() - start)
-    return {name: np.array(times) for name, times in seconds.items()}
-
-
-def environment() -> dict[str, object]:
-    """What the numbers depend on."""
-    packages = ("datasets", "pyarrow", "torch", "torchcodec", "miniaudio", "soundfile", "numpy")
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": cpu_name(),
-        "cores": os.cpu_count(),
-        "load_average": os.getloadavg(),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in packages},
-    }
 
 
 if __name__ == "__main__":

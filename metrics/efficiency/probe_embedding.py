@@ -29,7 +29,7 @@ from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperEncoder, UniWhisperEncoderConfig, UniWhisperFeatureExtractor, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
-from .embedding import compare, environment
+from .timing import compare, environment
 
 TASKS = ("language_id", "spoken_letter", "asr_en", "sound_event", "animal", "drum_class", "instrument", "track_artist")
 CLIPS, REPEATS = 8, 3

@@ -29,7 +29,7 @@ from training.assemble import assemble_base
 from training.config import Recipe, read_recipe
 from training.train import TOLD, UniWhisperTrainer, make_trainer
 
-from .embedding import environment, spread
+from .timing import environment, spread
 
 RECIPE = Path("training/recipes/encoder-cpu.yaml")
 CLIPS, REPEATS = 64, 3

@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from dataset_builders.instructions import PHRASINGS
 from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES
-from metrics.efficiency.embedding import cpu_name
+from metrics.efficiency.timing import cpu_name
 from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 

@@ -5,7 +5,8 @@ import torch
 from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from metrics.efficiency.embedding import compare, full_windows, long_files, short_clips, spread
+from metrics.efficiency.embedding import full_windows, long_files, short_clips
+from metrics.efficiency.timing import compare, spread
 from modeling_uniwhisper import UniWhisperEncoder, UniWhisperEncoderConfig
 
 

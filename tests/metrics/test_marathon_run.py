@@ -27,6 +27,7 @@ from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.outputs import RunError
 from metrics.audiomarathon.run import Hearing, Settings, SettingsError, run, warn
 from metrics.audiomarathon.scoring import average_scores, summarise
+from metrics.efficiency.settings import Setting
 from modeling_uniwhisper import AudioError, UniWhisperForConditionalGeneration
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
@@ -125,7 +126,7 @@ def test_a_name_that_is_no_model_that_hears(tmp_path, tiny_config, tiny_processo
         LocalModel(str(tmp_path), "cpu", "float32")
     folder = marathon_models.save("glm_asr", tmp_path, tiny_processor.tokenizer)
     with pytest.raises(ModelError, match="rate is UniWhisper's"):
-        LocalModel(str(folder), "cpu", "float32", audio_token_rate=3.125)
+        LocalModel(str(folder), "cpu", "float32", Setting(audio_token_rate=3.125))
     T5ForConditionalGeneration(T5Config(d_model=8, d_ff=8, num_layers=1)).save_pretrained(tmp_path / "t5")
     TokenizersBackend(tokenizer_object=tiny_processor.tokenizer.backend_tokenizer).save_pretrained(tmp_path / "t5")
     with pytest.raises(ModelError, match="t5 takes no audio"):

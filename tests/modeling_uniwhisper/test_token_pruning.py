@@ -77,12 +77,12 @@ def test_it_computes_what_hiding_the_dropped_tokens_does(tiny_model, batch, meth
     text = batch["attention_mask"].sum(1) - audio
     kept = (held.valid & held.audio).sum(1)
     assert torch.equal((held.valid & ~held.audio).sum(1), text)
-    assert ((kept - (audio * 0.4).int()).abs() <= 4).all()
+    assert all(abs(a - method(ratio=0.6, layer=1).count(b)) <= 4 for a, b in zip(kept.tolist(), audio.tolist()))
     places = held.places.masked_fill(~held.valid, -1)
     assert (places.diff() >= 0).all(), "in the order of the prompt"
 
 
-@pytest.mark.parametrize("kind", ["qwen2_audio", "audio_flamingo_3", "glm_asr"])
+@pytest.mark.parametrize("kind", ["qwen2_audio", "audio_flamingo_3", "glm_asr", "qwen3_omni"])
 @pytest.mark.parametrize("method", [Frame(ratio=0.5, layer=1), FastV(ratio=0.7, layer=1), DART(ratio=0.7, layer=1)])
 def test_stock_models(kind, method, tiny_processor, make_audio):
     tokenizer = tiny_processor.tokenizer
@@ -92,7 +92,7 @@ def test_stock_models(kind, method, tiny_processor, make_audio):
     inputs = processor(
         text=prompts, audio=[make_audio(4), make_audio(2, 1)], text_kwargs={"padding": True}, return_tensors="pt"
     )
-    check_by_masking(model.eval(), dict(inputs), method)
+    check_by_masking(getattr(model, "thinker", model).eval(), dict(inputs), method)
 
 
 def test_voxtral(make_audio):
@@ -120,6 +120,16 @@ def test_generate_takes_a_budget(tiny_model, batch):
     assert torch.equal(budgeted[:, batch["input_ids"].shape[1] :], expected)
 
 
+def test_at_least_one_is_kept_and_no_token_is_lost_to_rounding():
+    assert [Frame(ratio=ratio).count(number) for ratio, number in [(0.9, 10), (0.8, 50), (0.9, 3), (0.6, 34)]] == [
+        1,
+        10,
+        1,
+        13,
+    ]
+    assert Merge(ratio=0.9).keep(make_row(tokens=9)).tokens.tolist() == [0, *range(3, 9)]
+
+
 def test_beams_hold_what_their_row_holds(tiny_model, batch):
     with pruning(tiny_model, Random(ratio=0.6, layer=1)):
         held = steps(tiny_model, batch, num_beams=3).past_key_values.held[-1]
@@ -132,7 +142,7 @@ def test_beams_hold_what_their_row_holds(tiny_model, batch):
 def test_fastv_keeps_what_a_slow_reference_keeps():
     row = make_row()
     weights = slow_attention(row, len(row.audio) - 1)
-    best = sorted((place for place in range(34)), key=lambda place: -weights[place])[: int(34 * 0.4)]
+    best = sorted((place for place in range(34)), key=lambda place: -weights[place])[: 34 * 4 // 10]
     kept = FastV(ratio=0.6).keep(row).tokens.tolist()
     assert kept == sorted(best) + list(range(34, 40))
 
@@ -165,7 +175,7 @@ def test_a_question_keeps_whole_moments_and_the_rest_evenly():
     row.inputs[200:] = 1
     kept = Query(ratio=0.8).keep(row).tokens
     assert set(range(100, 110)) <= set(kept.tolist())
-    assert (kept[kept < 200].diff() <= 23).all(), "nine of them are spread"
+    assert (kept[kept < 200].diff() <= 20).all(), "ten of the forty are spread"
 
 
 def test_merging_means_neighbours_and_remembers_how_many():

@@ -19,7 +19,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from metrics.efficiency.embedding import peak_memory
+from metrics.efficiency.settings import Setting
+from metrics.efficiency.timing import peak_memory
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
@@ -35,6 +36,8 @@ THINKERS = {
     "qwen3_omni_moe": "Qwen3OmniMoeThinkerForConditionalGeneration",
 }
 """Model types that also speak, to the class of the part that answers in text."""
+PADDED = {"text_kwargs": {"padding": True}, "return_tensors": "pt"}
+"""Of the text alone: how audio is padded, each feature extractor knows."""
 MASKS = ("feature_attention_mask", "input_features_mask", "audio_attention_mask")
 
 
@@ -44,14 +47,13 @@ class LocalModel:
     Args:
         name: folder or Hub id, or `uniwhisper`.
         device, dtype: as torch names them.
-        audio_token_rate: of UniWhisper, tokens a second; its default if not given.
+        setting: what is dropped of what is heard; nothing if not given.
 
     Raises:
-        ModelError: the checkpoint cannot be opened, takes no audio or has no chat template, or the rate is not
-            UniWhisper's.
+        ModelError: the checkpoint cannot be opened, takes no audio or has no chat template; or as `take`.
     """
 
-    def __init__(self, name: str, device: str, dtype: str, audio_token_rate: float | None = None):
+    def __init__(self, name: str, device: str, dtype: str, setting: Setting | None = None):
         source = find_checkpoint() if name == UNIWHISPER else name
         try:
             config = AutoConfig.from_pretrained(source)
@@ -61,25 +63,35 @@ class LocalModel:
             raise
         except (ImportError, OSError, ValueError) as error:
             raise ModelError(f"{name} cannot be opened as a model: {str(error).strip().splitlines()[0]}") from None
-        self.network = network.to(device).eval()
+        self.name, self.network = name, network.to(device).eval()
         hearing = (getattr(self.processor, part, None) for part in ("feature_extractor", "audio_processor"))
         self.extractor = next(filter(None, hearing), None)
         if self.extractor is None:
             raise ModelError(f"{name} takes no audio: its processor has no feature extractor")
         self.ours = isinstance(self.processor, UniWhisperProcessor)
-        if audio_token_rate is not None and not self.ours:
-            raise ModelError(f"an audio token rate is UniWhisper's to choose, but {name} is a {config.model_type}")
-        # Of the text alone: how audio is padded, each feature extractor knows.
-        padded = {"text_kwargs": {"padding": True}, "return_tensors": "pt"}
-        self.options = {"audio_token_rate": audio_token_rate} if self.ours else padded
         # Some processors leave the template to their tokenizer.
         self.processor.chat_template = self.processor.chat_template or self.processor.tokenizer.chat_template
         if not self.processor.chat_template:
             raise ModelError(f"{name} has no chat template")
         self.processor.tokenizer.padding_side = "left"
         self.limit = getattr(self.network.config.get_text_config(), "max_position_embeddings", None) or np.inf
-        # Outside of `reply`, so that what cannot work at all is not taken for one bad recording after another.
-        self.reply_together([np.zeros(SAMPLING_RATE, np.float32)], ["Warm up."], 1)
+        self.take(setting or Setting())
+
+    def take(self, setting: Setting) -> None:
+        """Reply with `setting` from now on.
+
+        Raises:
+            ModelError: the model cannot.
+        """
+        if setting.audio_token_rate is not None and not self.ours:
+            kind = self.network.config.model_type
+            raise ModelError(f"an audio token rate is UniWhisper's to choose, but {self.name} is a {kind}")
+        self.setting = setting
+        try:
+            # Outside of `reply`, so that what cannot work at all is not taken for one bad recording after another.
+            self.reply_together([np.zeros(SAMPLING_RATE, np.float32)], ["Warm up."], 1)
+        except ValueError as error:
+            raise ModelError(f"{self.name} cannot reply with {setting}: {error}") from None
 
     def reply(
         self, audios: Sequence[np.ndarray] | None, instructions: Sequence[str], max_new_tokens: int
@@ -103,20 +115,12 @@ class LocalModel:
         start = perf_counter()
         inputs = self.prepare(audios, instructions)
         prepared = perf_counter() - start
-        if (longest := int(inputs["attention_mask"].sum(-1).max())) >= self.limit:
-            raise ValueError(f"the prompt takes {longest} tokens, but the model reads at most {self.limit}")
         heard = self.heard(inputs, audios, instructions)
         cuda = self.network.device.type == "cuda"
         if cuda:
             torch.cuda.reset_peak_memory_stats(self.network.device)
         start = perf_counter() - prepared
-        with torch.inference_mode():
-            generated = self.network.generate(
-                **inputs.to(self.network.device, dtype=self.network.dtype),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-            )[:, inputs["input_ids"].shape[1] :].cpu()  # which waits for the device
+        generated = self.generate(inputs, max_new_tokens=max_new_tokens)
         seconds = (perf_counter() - start) / len(instructions)
         texts = self.processor.batch_decode(generated, skip_special_tokens=True)
         peak = torch.cuda.max_memory_allocated(self.network.device) / 1e9 if cuda else peak_of_process()
@@ -125,8 +129,20 @@ class LocalModel:
             for text, of_audio, tokens in zip(texts, heard, generated)
         ]
 
+    def generate(self, inputs: BatchFeature, **options) -> torch.Tensor:
+        """New tokens `(batch, length)`, greedily; `options` are those of transformers' `generate`."""
+        with torch.inference_mode(), self.setting.applied(self.network):
+            generated = self.network.generate(
+                **inputs.to(self.network.device, dtype=self.network.dtype), do_sample=False, num_beams=1, **options
+            )
+        return generated[:, inputs["input_ids"].shape[1] :].cpu()  # which waits for the device
+
     def prepare(self, audios: Sequence[np.ndarray] | None, instructions: Sequence[str]) -> BatchFeature:
-        """Model inputs of a batch, padded on the left."""
+        """Model inputs of a batch, padded on the left.
+
+        Raises:
+            ValueError: the prompt is longer than the model reads.
+        """
         contents = [[{"type": "text", "text": instruction}] for instruction in instructions]
         for content, audio in zip(contents, audios or ()):
             content.insert(0, {"type": "audio", "audio": audio})
@@ -135,8 +151,10 @@ class LocalModel:
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
-            processor_kwargs=self.options,
+            processor_kwargs={"audio_token_rate": self.setting.audio_token_rate} if self.ours else PADDED,
         )
+        if (longest := int(inputs["attention_mask"].sum(-1).max())) >= self.limit:
+            raise ValueError(f"the prompt takes {longest} tokens, but the model reads at most {self.limit}")
         return BatchFeature(dict(inputs))
 
     def heard(

@@ -1,0 +1,109 @@
+"""What measures of cost share: arms that take turns, medians, peak memory, and where numbers were made."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+PACKAGES = ("torch", "transformers", "ctranslate2", "faster-whisper", "numpy", "soundfile", "soxr")
+Name = TypeVar("Name", bound=Hashable)
+Result = TypeVar("Result")
+
+
+def in_turns(
+    arms: dict[Name, Callable[[], Result]], repeats: int, progress: Callable[[Sequence], Iterable] = iter
+) -> dict[Name, list[Result]]:
+    """What each arm returns in every round, after a first that warms up; `progress` wraps the rounds, as tqdm does."""
+    results: dict[Name, list[Result]] = {name: [] for name in arms}
+    with torch.inference_mode():
+        for turn in progress(range(repeats + 1)):
+            for name, arm in arms.items():
+                result = arm()
+                if turn:  # the first warms up
+                    results[name].append(result)
+    return results
+
+
+def take_turns(arms: dict[Name, Callable[[], object]], repeats: int) -> dict[Name, np.ndarray]:
+    """Seconds of each arm in every round `(repeats,)`, after a first that warms up."""
+    timed = {name: partial(seconds_of, arm) for name, arm in arms.items()}
+    return {name: np.array(times) for name, times in in_turns(timed, repeats).items()}
+
+
+def seconds_of(arm: Callable[[], object]) -> float:
+    """How long `arm` takes."""
+    start = now()
+    arm()
+    return now() - start
+
+
+def now() -> float:
+    """Seconds on a clock, once an accelerator, where there is one, has done what it was given."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return perf_counter()
+
+
+def compare(arms: dict[str, Callable[[], object]], items: int, repeats: int) -> dict[str, object]:
+    """Items a second of each arm, and how many times as fast the first is as the second."""
+    seconds = take_turns(arms, repeats)
+    first, second = seconds.values()
+    return {
+        "repeats": repeats,
+        "items_per_second": {name: spread(items / times) for name, times in seconds.items()},
+        "speedup": spread(second / first),
+    }
+
+
+def spread(values: np.ndarray) -> dict[str, float]:
+    """Median and quartiles, to four digits."""
+    low, median, high = (float(f"{value:.4g}") for value in np.percentile(values, [25, 50, 75]))
+    return {"median": median, "quartiles": [low, high]}
+
+
+def in_new_process(function: Callable, *arguments):
+    """Return `function(*arguments)` from a fresh interpreter, so that its peak memory is its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def peak_memory() -> int:
+    """Most bytes that this process held, as Linux tells it; `ru_maxrss` would start from the parent's."""
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+
+
+def environment(packages: Sequence[str] = PACKAGES, device: str = "cpu") -> dict[str, object]:
+    """What the numbers depend on; `device` as torch names it."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device_name(device),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average": os.getloadavg(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in packages},
+    }
+
+
+def device_name(device: str) -> str:
+    """The name of a GPU, else of the processor."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
+
+
+def cpu_name() -> str:
+    """The processor's name, where the system tells it."""
+    names = Path("/proc/cpuinfo")
+    lines = names.read_text().splitlines() if names.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
