@@ -23,12 +23,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 if TYPE_CHECKING:
-    import numpy as np
+    from modeling_uniwhisper.search_index import SearchIndex, Updated
 
-TRANSCRIBE = "Transcribe the speech."
-TRANSCRIBE_SECONDS = 30.0  # longest window
-CUT_SECONDS = 10.0  # a window is cut at the quietest place of its last 10 s
-TOKENS_PER_SECOND = 10  # of transcript, a generous bound
+MOMENT = ("path", "title", "start", "end", "score", "why", "description")  # of what is found, as JSON
 SAVE_SECONDS = 300.0  # how much embedding a killed command may lose
 
 app = typer.Typer(
@@ -157,25 +154,25 @@ def transcribe(
     as_json: JsonOption = False,
 ) -> None:
     """Write down the speech in recordings of any length, with times, window by window."""
-    from modeling_uniwhisper.audio_io import SAMPLING_RATE, load_audio
+    from modeling_uniwhisper.audio_io import load_audio
+    from modeling_uniwhisper.checkpoints import CheckpointError
     from modeling_uniwhisper.search import clock
+    from modeling_uniwhisper.transcribing import Transcriber
 
-    checkpoint = _checkpoint(model)
     paths = _expand(files)
-    pipe = _pipeline(checkpoint, dtype)
+    try:
+        transcriber = Transcriber(_checkpoint(model), dtype)
+    except CheckpointError as error:
+        _refuse(str(error))
 
     def one(path: Path) -> list[dict]:
-        audio = load_audio(path)
         if not as_json and len(paths) > 1:
             typer.echo(f"# {path}")
         segments = []
-        for start, stop in _quiet_windows(audio):
-            limit = round(TOKENS_PER_SECOND * (stop - start) / SAMPLING_RATE) + TOKENS_PER_SECOND
-            words = pipe(audio[start:stop], question=TRANSCRIBE, max_new_tokens=limit)["answer"].split()
-            segment = {"start": start / SAMPLING_RATE, "end": stop / SAMPLING_RATE, "text": " ".join(words)}
-            segments.append(segment)
+        for segment in transcriber(load_audio(path)):
+            segments.append(segment._asdict())
             if not as_json:
-                typer.echo(f"[{clock(segment['start'])} --> {clock(segment['end'])}] {segment['text']}")
+                typer.echo(f"[{clock(segment.start)} --> {clock(segment.end)}] {segment.text}")
         return segments
 
     done, failed = _each(paths, one, "transcribing")
@@ -184,38 +181,100 @@ def transcribe(
 
 
 @app.command()
+def index(
+    files: FilesArgument,
+    out: Annotated[str, typer.Option(help="Folder or object-store URI of the index to make, or to go on with.")],
+    words: Annotated[bool, typer.Option(help="Describe each window, so that words find it; most of the time.")] = True,
+    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Ray cluster to use; local starts one.")] = None,
+    model: ModelOption = None,
+    dtype: DtypeOption = Dtype.float32,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a search index of recordings, or bring it up to date.
+
+    Only new and changed files are read, files that no longer exist are dropped, and an interrupted
+    command goes on where it was.
+    """
+    from modeling_uniwhisper.ray_reading import reading_on_ray
+    from modeling_uniwhisper.search_index import SearchIndex, SearchIndexError
+    from modeling_uniwhisper.window_reader import WindowReader
+
+    paths = _expand(files)
+    reader = WindowReader(_checkpoint(model), dtype, words)
+    try:
+        made = SearchIndex.create(out, reader)
+        updated = _update(made, paths, reading_on_ray(ray, reader) if ray else None)
+    except SearchIndexError as error:
+        _refuse(str(error))
+    failed = _failures(updated.failed)
+    counts = {"added": updated.added, "unchanged": updated.unchanged, "dropped": updated.dropped}
+    told = ", ".join(f"{number} {what}" for what, number in counts.items())
+    result = {"out": out, "windows": len(made), **counts, "failed": failed}
+    _finish(result, failed, as_json, f"{out}: {told}, {len(failed)} failed; {len(made)} windows")
+
+
+@app.command()
 def search(
-    query: Annotated[str, typer.Argument(help="Audio file with an example of what is looked for.")],
-    folder: Annotated[Path, typer.Option("--in", help="Folder of recordings to search.")],
+    query: Annotated[str, typer.Argument(help="Audio file with an example of what is looked for; words by --words.")],
+    index: Annotated[str | None, typer.Option(help="Index to search, made by `uniwhisper index`.")] = None,
+    folder: Annotated[Path | None, typer.Option("--in", help="Folder to search instead; its index is cached.")] = None,
+    words: Annotated[bool, typer.Option("--words", help="QUERY is words.")] = False,
+    start: Annotated[float, typer.Option(min=0, help="Where the example starts in its file, in seconds.")] = 0.0,
+    end: Annotated[float | None, typer.Option(min=0, help="Where it ends. [default: the end of the file]")] = None,
     top: Annotated[int, typer.Option(min=1, help="Moments to return.")] = 10,
     model: ModelOption = None,
     dtype: DtypeOption = Dtype.float32,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the moments in a folder that sound most like an example.
+    """Find the moments in recordings that sound most like an example, or that words tell of.
 
-    Embeddings of the folder are kept in the cache. The example itself is left out of the results.
+    The example itself is left out of the results.
     """
     from modeling_uniwhisper.audio_io import AudioError
-    from modeling_uniwhisper.search import Embedder, clock, rank_moments
+    from modeling_uniwhisper.search import clock, load_span
+    from modeling_uniwhisper.search_index import SearchIndex, SearchIndexError, cached_index, made_by
+    from modeling_uniwhisper.window_reader import WindowReader
 
-    example = Path(query)
-    if not example.is_file():
-        _refuse(f"{query} is not a file: search by words is not there yet, give an audio file as the example")
-    if not folder.is_dir():
+    if (index is None) == (folder is None):
+        _refuse("name either an index by --index, or a folder by --in")
+    if folder and not folder.is_dir():
         _refuse(f"{folder} is not a folder")
+    if words and (start or end is not None):
+        _refuse("--start and --end cut an example out of its file, but QUERY is words")
+    if not words and not Path(query).is_file():
+        _refuse(f"{query} is not a file: give an audio file as the example, or words by --words")
     checkpoint = _checkpoint(model)
-    paths = [path for path in _expand([str(folder)]) if not path.samefile(example)]
-    embedder = Embedder(checkpoint, dtype)
+    failed = []
     try:
-        wanted = embedder.moments(example).recording
-    except AudioError as error:
+        example = None if words else load_span(query, start, end)
+        if index:
+            describes = made_by(index)["descriptions"] is not None
+            opened = SearchIndex.open(index, WindowReader(checkpoint, dtype, describes))
+        else:
+            opened = cached_index(folder, WindowReader(checkpoint, dtype, words))
+            failed = _failures(_update(opened, _expand([str(folder)])).failed)
+        hits = opened.by_words(query, top) if words else opened.by_audio(example, top, leave_out=_absolute(query))
+    except (AudioError, SearchIndexError) as error:
         _refuse(str(error))
-    done, failed = _each(paths, embedder.moments, "listening")
-    moments = rank_moments(wanted, {str(path): embedded for path, embedded in done}, top)
-    lines = [f"{m.score:.3f}  {clock(m.start)} - {clock(m.end)}  {m.path}" for m in moments]
-    result = {"query": query, "moments": [moment._asdict() for moment in moments], "failed": failed}
-    _finish(result, failed, as_json, "\n".join(lines))
+    moments = [{key: getattr(hit, key) for key in MOMENT} for hit in hits]
+    lines = [f"{hit.score:.3f}  {clock(hit.start)} - {clock(hit.end)}  {hit.path}  {hit.why}" for hit in hits]
+    _finish({"query": query, "moments": moments, "failed": failed}, failed, as_json, "\n".join(lines))
+
+
+def _absolute(path: str | Path) -> str:
+    """As an index names a recording, wherever the command runs."""
+    return str(Path(path).resolve())
+
+
+def _update(opened: "SearchIndex", paths: list[Path], read_all: Callable | None = None) -> "Updated":
+    from modeling_uniwhisper.search_index import title_of
+
+    titles = {_absolute(path): title_of(path) for path in paths}
+    return opened.update(titles, read_all, partial(_progress, what="listening"))
+
+
+def _failures(failed: dict[str, str]) -> list[dict[str, str]]:
+    return [{"path": path, "error": error} for path, error in failed.items()]
 
 
 def _refuse(sentence: str) -> NoReturn:
@@ -237,13 +296,13 @@ def _checkpoint(model: str | None) -> Path:
 
 def _expand(arguments: list[str]) -> list[Path]:
     """Files that the arguments name, each once, in order; a folder stands for all audio files in it."""
-    from modeling_uniwhisper.audio_io import AUDIO_SUFFIXES
+    from modeling_uniwhisper.audio_io import audio_files
 
     paths: dict[Path, None] = {}
     for argument in _with_stdin(arguments):
         path = Path(argument)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+            found = audio_files(path)
         elif not path.exists() and glob.has_magic(argument):
             found = [Path(match) for match in sorted(glob.glob(argument, recursive=True)) if Path(match).is_file()]
         else:
@@ -271,7 +330,7 @@ def _each(
     from modeling_uniwhisper.audio_io import AudioError
 
     done, failed = [], []
-    for path in _progress(paths, what):
+    for path in _progress(paths, len(paths), what):
         try:
             done.append((path, work(path)))
         except AudioError as error:
@@ -279,10 +338,10 @@ def _each(
     return done, failed
 
 
-def _progress(paths: list[Path], what: str) -> Iterable[Path]:
+def _progress(items: Iterable, total: int, what: str) -> Iterator:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=stderr, transient=True) as progress:
-        yield from progress.track(paths, description=what)
+        yield from progress.track(items, total, description=what)
 
 
 def _finish(result: dict, failed: list[dict[str, str]], as_json: bool, text: str | None) -> None:
@@ -302,18 +361,3 @@ def _pipeline(checkpoint: Path, dtype: str):
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return pipeline("audio-question-answering", model=str(checkpoint), dtype=getattr(torch, dtype), device=device)
-
-
-def _quiet_windows(audio: "np.ndarray") -> Iterator[tuple[int, int]]:
-    """Sample ranges of at most 30 s that cover `audio` of shape `(samples,)`, cut where it is quietest."""
-    from modeling_uniwhisper.audio_io import SAMPLING_RATE
-
-    longest, tail, step = (round(s * SAMPLING_RATE) for s in (TRANSCRIBE_SECONDS, CUT_SECONDS, 0.1))
-    start = 0
-    while len(audio) - start > longest:
-        end = start + longest
-        steps = audio[end - tail : end].reshape(-1, step)
-        cut = end - tail + int((steps**2).sum(axis=1).argmin()) * step + step // 2
-        yield start, cut
-        start = cut
-    yield start, len(audio)

@@ -118,6 +118,11 @@ def load_audio(
     return audio
 
 
+def audio_files(folder: Path) -> list[Path]:
+    """The files in a folder and below whose names end as audio's do, in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+
+
 def audio_duration(source: str | Path | bytes) -> float:
     """Seconds of a recording, from its header; decoded to count only where the header is silent.
 

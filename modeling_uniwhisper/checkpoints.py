@@ -31,8 +31,19 @@ def find_checkpoint(model: str | Path | None = None) -> Path:
 def encoder_sha256(checkpoint: Path) -> str:
     """Hexadecimal SHA-256 of all that decides a checkpoint's embeddings: encoder weights and configs."""
     weights = sorted(checkpoint.glob("*.encoder*.safetensors")) or sorted(checkpoint.glob("*.safetensors"))
+    return _sha256([*sorted(checkpoint.glob("*config.json")), *weights])
+
+
+def checkpoint_sha256(checkpoint: Path) -> str:
+    """Hexadecimal SHA-256 of all that decides a whole checkpoint's answers: weights, configs, tokenizer, template."""
+    others = (path for name in ("*config.json", "tokenizer.json", "*.jinja") for path in checkpoint.glob(name))
+    weights = (path for path in checkpoint.glob("*.safetensors") if ".encoder" not in path.name)
+    return _sha256(sorted([*others, *weights]))
+
+
+def _sha256(paths: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in [*sorted(checkpoint.glob("*config.json")), *weights]:
+    for path in paths:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from transformers import BatchEncoding, DynamicCache
+from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
 from .audio_io import SAMPLING_RATE, load_audio
@@ -83,16 +84,18 @@ def listen(
     processor: UniWhisperProcessor,
     audio: str | Path | np.ndarray,
     progress: Progress = progress_bar,
+    window_seconds: float | None = None,
 ) -> "Recording":
     """Encode a recording of any length.
 
     Args:
         audio: a path, or a mono 16 kHz waveform `(samples,)`.
         progress: wraps a sequence of batches, as tqdm does, now and when questions are answered.
+        window_seconds: longest window, at most 30 s; the feature extractor's if not given.
 
     Raises `AudioError` for audio that cannot be read or is empty.
     """
-    return Recording(model, processor, load_audio(audio, SAMPLING_RATE), progress)
+    return Recording(model, processor, load_audio(audio, SAMPLING_RATE), progress, window_seconds)
 
 
 class Recording:
@@ -112,16 +115,17 @@ class Recording:
         processor: UniWhisperProcessor,
         audio: np.ndarray,
         progress: Progress,
+        window_seconds: float | None = None,
     ):
         self.model, self.processor, self.progress = model, processor, progress
         extractor = processor.feature_extractor
-        cuts = cut_windows(torch.from_numpy(audio), window_samples(extractor.window_seconds))
+        cuts = cut_windows(torch.from_numpy(audio), window_samples(window_seconds or extractor.window_seconds))
         self.spans = [(start / SAMPLING_RATE, stop / SAMPLING_RATE) for start, stop in cuts]
         self.duration = len(audio) / SAMPLING_RATE
         frames, window_frames = [], []
         for first in progress(range(0, len(cuts), WINDOWS_PER_BATCH)):
             windows = [audio[start:stop] for start, stop in cuts[first : first + WINDOWS_PER_BATCH]]
-            features = extractor(windows, sampling_rate=SAMPLING_RATE).to(model.device)
+            features = extractor(windows, sampling_rate=SAMPLING_RATE, window_seconds=window_seconds).to(model.device)
             frames += model.model(features["input_features"], features["input_features_mask"]).last_hidden_state
             window_frames.append(features["window_frames"].cpu())
         self.frames = torch.nn.utils.rnn.pad_sequence(frames, batch_first=True)
@@ -136,6 +140,7 @@ class Recording:
         how: str = "auto",
         max_new_tokens: int = MAX_NEW_TOKENS,
         audio_token_rate: float | None = None,
+        streamer: BaseStreamer | None = None,
     ) -> Reply:
         """Answer a question, greedily.
 
@@ -144,6 +149,7 @@ class Recording:
                 "all" where that fits the language model's context, else `TOO_LONG`.
             max_new_tokens: longest answer.
             audio_token_rate: tokens a second, one that the config lists; its own if not given. "rate" may lower it.
+            streamer: is given the prompt's token ids and then the answer's, one by one, as `generate` does.
 
         Raises `ValueError` for an empty question, one with an audio placeholder, an unknown way or rate, and for more
         than the context holds.
@@ -168,9 +174,9 @@ class Recording:
         if how == "windows":
             windows = self._choose(prompt, stride, room)
         if how == "notes":
-            text = self._read_notes(prompt, question, stride, max_new_tokens)
+            text = self._read_notes(prompt, question, stride, max_new_tokens, streamer)
         else:
-            text = self._read(prompt, windows, stride, room, max_new_tokens)
+            text = self._read(prompt, windows, stride, room, max_new_tokens, streamer)
         return Reply(
             text=text,
             how=how,
@@ -179,6 +185,26 @@ class Recording:
             spans=joined([self.spans[window] for window in windows]),
             duration=self.duration,
         )
+
+    @torch.inference_mode()
+    def ask_each(
+        self,
+        question: str,
+        windows: Sequence[int],
+        max_new_tokens: int = NOTE_TOKENS,
+        audio_token_rate: float | None = None,
+    ) -> list[str]:
+        """The greedy answer about each of `windows`, heard alone at a rate of the config, its own if not given."""
+        config = self.model.config
+        rate = config.audio_token_rate if audio_token_rate is None else audio_token_rate
+        prompt = self._prompt([{"type": "audio"}, {"type": "text", "text": question}])
+        stride = frames_per_audio_token(rate, config.audio_token_rates)
+        answers = self._ask_each(prompt, stride, max_new_tokens, torch.tensor(windows, dtype=torch.long))
+        return [text for texts, _ in answers for text in texts]
+
+    def forget(self) -> None:
+        """Drop what the language model has read; what the encoder heard is kept."""
+        self._prefixes.clear()
 
     def audio_tokens(self, windows: torch.Tensor, stride: int) -> list[torch.Tensor]:
         """Audio tokens `(tokens, text hidden size)` of each of `windows` `(windows,)`.
@@ -248,7 +274,9 @@ class Recording:
         fit = int(((seconds <= CHOSEN_SECONDS) & (tokens <= room)).sum())
         return best[: max(fit, 1)].sort().values
 
-    def _read_notes(self, prompt: str, question: str, stride: int, max_new_tokens: int) -> str:
+    def _read_notes(
+        self, prompt: str, question: str, stride: int, max_new_tokens: int, streamer: BaseStreamer | None
+    ) -> str:
         """Ask each window, and then the notes; those are as long as the context allows."""
         times = [clock(start) for start, _ in self.spans]
         frame = self._prompt(NOTES.format(notes="\n".join(f"{time} " for time in times), question=question))
@@ -257,19 +285,28 @@ class Recording:
             raise ValueError(f"notes on {len(times)} windows are more than the language model's context holds")
         notes = [text for texts, _ in self._ask_each(prompt, stride, longest) for text in texts]
         listed = "\n".join(f"{time} {' '.join(note.split())}" for time, note in zip(times, notes))
-        [answer], _ = self._generate(
-            self._inputs(self._prompt(NOTES.format(notes=listed, question=question))), max_new_tokens
-        )
+        inputs = self._inputs(self._prompt(NOTES.format(notes=listed, question=question)))
+        [answer], _ = self._generate(inputs, max_new_tokens, streamer=streamer)
         return answer
 
-    def _ask_each(self, prompt: str, stride: int, max_new_tokens: int) -> Iterator[tuple[list[str], torch.Tensor]]:
-        """As `_generate`, for every window alone, a batch at a time."""
-        for windows in self.progress(self._everything.split(WINDOWS_PER_BATCH)):
-            tokens = self.audio_tokens(windows, stride)
+    def _ask_each(
+        self, prompt: str, stride: int, max_new_tokens: int, windows: torch.Tensor | None = None
+    ) -> Iterator[tuple[list[str], torch.Tensor]]:
+        """As `_generate`, for each of `windows`, or every window, alone, a batch at a time."""
+        for batch in self.progress((self._everything if windows is None else windows).split(WINDOWS_PER_BATCH)):
+            tokens = self.audio_tokens(batch, stride)
             inputs = self._inputs(prompt, [len(window) for window in tokens])
             yield self._generate(inputs, max_new_tokens, audio_embeds=torch.cat(tokens))
 
-    def _read(self, prompt: str, windows: torch.Tensor, stride: int, room: int, max_new_tokens: int) -> str:
+    def _read(
+        self,
+        prompt: str,
+        windows: torch.Tensor,
+        stride: int,
+        room: int,
+        max_new_tokens: int,
+        streamer: BaseStreamer | None,
+    ) -> str:
         """Answer about `windows`; what the model keeps of them is there for the next question."""
         if (tokens := self._count(windows, stride)) > room:
             seconds = int(self.window_frames[windows].sum()) / ENCODER_FRAME_RATE
@@ -288,7 +325,7 @@ class Recording:
             embeds = self.model.get_input_embeddings()(prefix)
             embeds[:, audio[:, 0]] = torch.cat(self.audio_tokens(windows, stride)).to(embeds)
             cache = prefill(self.model, embeds, self.progress)
-        [answer], _ = self._generate(inputs, max_new_tokens, past_key_values=cache)
+        [answer], _ = self._generate(inputs, max_new_tokens, past_key_values=cache, streamer=streamer)
         cache.crop(prefix.shape[1] - cache.get_seq_length())
         self._prefixes[key] = cache
         return answer

@@ -1,15 +1,15 @@
-"""Search by example: embed recordings window by window and rank their moments by cosine similarity."""
+"""A checkpoint's encoder at work on recordings: unit vectors of their windows, and what names a moment."""
 
-import hashlib
-import os
-from collections.abc import Mapping
+import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .audio_io import SAMPLING_RATE, load_audio
-from .checkpoints import cache_home, encoder_sha256
+from .audio_io import MIN_SAMPLES, SAMPLING_RATE, AudioError, load_audio
+
+if TYPE_CHECKING:
+    from .modeling_uniwhisper import UniWhisperModel
 
 MOMENT_SECONDS = 5.0  # length of the moments that search returns
 
@@ -30,28 +30,19 @@ class Embedded(NamedTuple):
     recording: np.ndarray
 
 
-class Moment(NamedTuple):
-    """A stretch of a recording and its cosine similarity to the query."""
-
-    path: str
-    start: float
-    end: float
-    score: float
-
-
 class Embedder:
-    """A checkpoint's encoder, on the GPU where there is one."""
+    """A checkpoint's encoder, on the GPU where there is one; `model` where it is loaded already."""
 
-    def __init__(self, checkpoint: Path, dtype: str = "float32"):
+    def __init__(self, checkpoint: Path, dtype: str = "float32", model: "UniWhisperModel | None" = None):
         import torch
 
         from . import UniWhisperFeatureExtractor, UniWhisperModel
 
-        self.checkpoint, self.dtype = checkpoint, dtype
-        self.sha256 = encoder_sha256(checkpoint)
         self.features = UniWhisperFeatureExtractor.from_pretrained(checkpoint)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = UniWhisperModel.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).to(device).eval()
+        if model is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            model = UniWhisperModel.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).to(device).eval()
+        self.model = model
 
     def __call__(self, audio: np.ndarray, window_seconds: float | None = None) -> Embedded:
         """Embeds 16 kHz mono `audio` of shape `(samples,)`; windows are the checkpoint's by default."""
@@ -65,25 +56,24 @@ class Embedder:
             out.embeddings[0].float().numpy(),
         )
 
-    def moments(self, path: Path) -> Embedded:
-        """The moments of a file, read from the cache while the file, the weights and the dtype are the same.
 
-        Raises [`AudioError`] where the file cannot be read.
-        """
-        key = f"{self.sha256} {self.dtype} {MOMENT_SECONDS} {path.resolve()}"
-        cached = cache_home() / "index" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
-        version = file_version(path)
-        if cached.exists():
-            with np.load(cached, allow_pickle=False) as arrays:
-                if tuple(arrays["version"]) == version:
-                    return Embedded(*(arrays[name] for name in Embedded._fields))
-        embedded = self(load_audio(path), MOMENT_SECONDS)
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_suffix(f".{os.getpid()}")
-        with partial.open("wb") as file:
-            np.savez(file, version=np.array(version), **embedded._asdict())
-        partial.replace(cached)
-        return embedded
+def load_span(
+    source: str | Path, start: float = 0.0, end: float | None = None, max_seconds: float = math.inf
+) -> np.ndarray:
+    """A file from `start` to `end` in seconds, or to its own end, 16 kHz mono `(samples,)`.
+
+    Raises [`AudioError`] where the file cannot be read or is longer than `max_seconds`, or the span is not in it.
+    """
+    audio = load_audio(source, max_seconds=max_seconds)
+    seconds = len(audio) / SAMPLING_RATE
+    last = seconds if end is None else end
+    first, stop = round(start * SAMPLING_RATE), round(last * SAMPLING_RATE)
+    if not (first >= 0 and first + MIN_SAMPLES <= stop <= len(audio)):
+        raise AudioError(
+            f"{source} lasts {seconds:.2f} s, which does not hold the span from {start:g} to {last:g} s; "
+            f"a span lasts at least {1000 * MIN_SAMPLES // SAMPLING_RATE} ms."
+        )
+    return audio[first:stop]
 
 
 def file_version(path: Path) -> tuple[int, int]:
@@ -93,16 +83,6 @@ def file_version(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return stat.st_size, stat.st_mtime_ns
-
-
-def rank_moments(query: np.ndarray, recordings: Mapping[str, Embedded], top: int | None = None) -> list[Moment]:
-    """The `top` windows, or all, by their similarity to the unit vector `query` of shape `(dim,)`, best first."""
-    moments = [
-        Moment(path, float(start), float(end), float(score))
-        for path, embedded in recordings.items()
-        for start, end, score in zip(embedded.starts, embedded.ends, embedded.windows @ query)
-    ]
-    return sorted(moments, key=lambda moment: -moment.score)[:top]
 
 
 def clock(seconds: float) -> str:

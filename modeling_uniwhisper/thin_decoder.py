@@ -296,7 +296,8 @@ class ThinDecoder:
             for row, k in enumerate(kept):
                 states[row, valid[row]], weight[row, valid[row]] = k.states, k.weight
         audio = whole.audio.gather(1, places) & valid
-        self.held.append(Held(self.pruning.layer, whole.seen, valid, audio, places, weight))
+        below = self.held if self.pruning.layer else []
+        self.held = [*below, Held(self.pruning.layer, whole.seen, valid, audio, places, weight)]
         return states
 
 

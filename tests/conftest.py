@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import GenerationConfig, LlamaConfig, TokenizersBackend, set_seed
+from transformers import (
+    GenerationConfig,
+    LlamaConfig,
+    TokenizersBackend,
+    WhisperConfig,
+    WhisperForConditionalGeneration,
+    set_seed,
+)
 
 from modeling_uniwhisper import (
     UniWhisperConfig,
@@ -20,6 +27,7 @@ from modeling_uniwhisper import (
     UniWhisperProcessor,
 )
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.transcribing import BEFORE, START, TRANSCRIBER
 
 torch.set_num_threads(1)
 
@@ -98,7 +106,20 @@ def tiny_checkpoint(tmp_path_factory, tiny_processor) -> Path:
     folder = tmp_path_factory.mktemp("tiny_checkpoint")
     make_model(make_config()).save_pretrained(folder)
     tiny_processor.save_pretrained(folder)
+    save_transcriber(folder / TRANSCRIBER)
     return folder
+
+
+def save_transcriber(folder: Path) -> None:
+    """A tiny random decoder, as `training.assemble` writes Whisper's."""
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"extra_special_tokens": [BEFORE, START]})
+    tokenizer.save_pretrained(folder)
+    shape = {"d_model": 16, "encoder_layers": 0, "decoder_layers": 2, "decoder_ffn_dim": 32}
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    ends = {"pad_token_id": 2, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    set_seed(0)
+    WhisperForConditionalGeneration(WhisperConfig(vocab_size=264, **shape, **heads, **ends)).save_pretrained(folder)
 
 
 def waveform(seconds: float, seed: int = 0) -> np.ndarray:

@@ -45,6 +45,7 @@ TRAINED_FILES = (
     "bases.json",
     "*.safetensors*",
     "lora/*",
+    "transcriber/*",
 )
 CODE = tuple(f"training/{name}.py" for name in ("assemble", "bases", "ctranslate2", "gguf_lm"))
 MANIFEST = "manifest.json"
@@ -173,6 +174,7 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
         UniWhisperProcessor,
     )
     from modeling_uniwhisper.processing_uniwhisper import AUDIO_TOKEN
+    from modeling_uniwhisper.transcribing import TRANSCRIBER
 
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         files, text_base = _open(plan.text_model, Path(scratch))
@@ -185,6 +187,9 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
             language_model = _merge_lora(language_model, plan.trained / "lora")
             bases = {**plan.recorded, "text_model": text_base.record()}
             feature_extractor = UniWhisperFeatureExtractor.from_pretrained(plan.trained)
+            if (plan.trained / TRANSCRIBER).is_dir():
+                files, _ = _open(from_record(plan.recorded["encoder"]), Path(scratch))
+                write_transcriber(files, plan.trained / TRANSCRIBER, folder / TRANSCRIBER)
         else:
             files, encoder_base = _open(plan.encoder, Path(scratch))
             audio_model = _untrained_audio_model(files, language_model, audio_token_id)
@@ -208,7 +213,8 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
         config.dtype = "float32"
         config.save_pretrained(folder)
         processor.save_pretrained(folder)
-    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     manifest = {"inputs": inputs, "code": _code(folder), "bases": bases, "files": sizes}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
@@ -353,6 +359,29 @@ def _merge_lora(model: "PreTrainedModel", lora: Path) -> "PreTrainedModel":
 
     with step("Merging the LoRA"):
         return PeftModel.from_pretrained(model, lora).merge_and_unload(safe_merge=True)
+
+
+def write_transcriber(whisper: Path, lora: Path, folder: Path) -> None:
+    """Write Whisper's decoder with a LoRA, in float16, and its tokenizer; the encoder is the checkpoint's own."""
+    from peft import PeftModel
+    from torch import nn
+    from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+
+    from training.ctranslate2 import load_whisper, load_whisper_processor
+
+    with step("Reading Whisper's decoder"):
+        if (whisper / "model.bin").exists():
+            model, tokenizer = load_whisper(whisper), load_whisper_processor(whisper).tokenizer
+        else:
+            local = {"local_files_only": True}
+            model = WhisperForConditionalGeneration.from_pretrained(whisper, use_safetensors=True, **local)
+            tokenizer = WhisperTokenizer.from_pretrained(whisper, **local)
+    decoder = PeftModel.from_pretrained(model.model.decoder, lora).merge_and_unload(safe_merge=True)
+    model.model.decoder, model.model.encoder.layers, model.config.encoder_layers = decoder, nn.ModuleList(), 0
+    model.half().save_pretrained(folder)
+    model.config.dtype = "float32"
+    model.config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def main(

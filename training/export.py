@@ -6,7 +6,8 @@ The folder opens with `UniWhisperModel.from_pretrained(folder)` and embeds audio
     config.json                        the whole `UniWhisperConfig`
     preprocessor_config.json           the front end that training used
     model-0000X-of-0000Y.safetensors   encoder.* and adapter.*, and their index
-    lora/                              the LoRA in PEFT's own format
+    lora/                              the language model's LoRA in PEFT's own format
+    transcriber/                       that of Whisper's decoder, if that answered
     bases.json                         the base models, with their sha256
 """
 
@@ -24,12 +25,18 @@ if TYPE_CHECKING:
     import torch
 
     from modeling_uniwhisper import UniWhisperForConditionalGeneration
+    from training.whisper_decoder import WhisperAnswers
 
 SHARD_BYTES = 15_000_000
-LORA = Path("lora", "adapter_model.safetensors")
+LORA_TENSORS = "adapter_model.safetensors"
 
 
-def export(model: "UniWhisperForConditionalGeneration", folder: str | Path, base: str | Path) -> Path:
+def export(
+    model: "UniWhisperForConditionalGeneration | WhisperAnswers",
+    folder: str | Path,
+    base: str | Path,
+    lora: str = "lora",
+) -> Path:
     """Exports a trained model whose `language_model` is wrapped by PEFT, or was left as it was.
 
     An export that is in `folder` already is replaced; other files in it, such as a card, stay.
@@ -38,6 +45,7 @@ def export(model: "UniWhisperForConditionalGeneration", folder: str | Path, base
         model: the model as training left it.
         folder: where to write, such as `model_cards/uniwhisper-base`.
         base: the untrained checkpoint that training started from, made by `training.assemble`.
+        lora: the folder in it where the LoRA goes: `TRANSCRIBER` where Whisper's decoder answered.
 
     Raises:
         WeightsError: `base` was not assembled, or had been trained before; a tensor does not fit
@@ -47,6 +55,7 @@ def export(model: "UniWhisperForConditionalGeneration", folder: str | Path, base
     from peft import PeftModel
 
     from modeling_uniwhisper import UniWhisperFeatureExtractor
+    from modeling_uniwhisper.transcribing import TRANSCRIBER
 
     folder, bases = Path(folder), _bases(Path(base))
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +69,10 @@ def export(model: "UniWhisperForConditionalGeneration", folder: str | Path, base
         _save_json(json.loads(features.to_json_string()), new / "preprocessor_config.json")
         _save_json(bases, new / "bases.json")
         if isinstance(model.language_model, PeftModel):
-            _save_lora(model.language_model, new, bases["text_model"]["name"])
+            name = bases["encoder" if lora == TRANSCRIBER else "text_model"]["name"]
+            _save_lora(model.language_model, new / lora, name)
+        for old in ("lora", TRANSCRIBER):
+            shutil.rmtree(folder / old, ignore_errors=True)
         _replace(folder, new)
     return folder
 
@@ -96,25 +108,24 @@ def _save_json(entries: dict, path: Path) -> None:
 
 
 def _save_lora(language_model: "torch.nn.Module", folder: Path, base_name: str) -> None:
-    """PEFT's own files in `folder/lora`, the tensors in float16."""
+    """PEFT's own files in `folder`, the tensors in float16."""
     from safetensors.torch import load_file, save_file
 
-    language_model.save_pretrained(folder / LORA.parent, safe_serialization=True, save_embedding_layers=False)
-    save_file(_half(load_file(folder / LORA)), folder / LORA, metadata={"format": "pt"})
-    size = (folder / LORA).stat().st_size
-    if size > SHARD_BYTES:
-        raise WeightsError(f"{LORA} has {size} bytes, more than {SHARD_BYTES}: train a lower rank")
-    path = folder / LORA.with_name("adapter_config.json")
+    language_model.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    tensors = folder / LORA_TENSORS
+    save_file(_half(load_file(tensors)), tensors, metadata={"format": "pt"})
+    if (size := tensors.stat().st_size) > SHARD_BYTES:
+        raise WeightsError(f"{tensors.name} has {size} bytes, more than {SHARD_BYTES}: train a lower rank")
+    path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     config["base_model_name_or_path"] = base_name  # PEFT writes the folder on the training machine
     _save_json(config, path)
-    (folder / LORA.parent / "README.md").unlink()
+    (folder / "README.md").unlink()
 
 
 def _replace(folder: Path, new: Path) -> None:
     """Moves the files of `new` into `folder`, after removing those of an export before."""
     for path in [*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")]:
         path.unlink()
-    shutil.rmtree(folder / LORA.parent, ignore_errors=True)
     for path in new.iterdir():
         path.rename(folder / path.name)

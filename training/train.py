@@ -25,6 +25,7 @@ if not __package__:  # run as a script, which is how `accelerate launch` likes i
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperModel, UniWhisperProcessor
+from modeling_uniwhisper.transcribing import TRANSCRIBER
 from training.collator import Collator
 from training.config import Recipe, RecipeError, read_recipe
 from training.export import export
@@ -113,8 +114,8 @@ def prepare_model(
     if recipe.language_model.learns != "full":
         model.language_model.to(torch.bfloat16).requires_grad_(False)
     if recipe.language_model.learns == "lora":
-        begun = recipe.start and recipe.start / "lora"
-        if begun and begun.is_dir() and whisper is None:
+        begun = recipe.start and recipe.start / ("lora" if whisper is None else TRANSCRIBER)
+        if begun and begun.is_dir():
             model.language_model = PeftModel.from_pretrained(model.language_model, begun, is_trainable=True)
         else:
             lora = LoraConfig(**vars(recipe.language_model.lora))
@@ -220,15 +221,16 @@ def run(recipe: Recipe) -> None:
 
 
 def finish(model: UniWhisperForConditionalGeneration | WhisperAnswers, recipe: Recipe) -> None:
-    """Write `final/`: what `training.assemble` adds a language model to or, if that learned too, all of it."""
+    """Write `final/`: what `training.assemble` adds the bases to or, if the language model learned too, all of it."""
     for name, module in list(model.model.encoder.named_modules()):
         if isinstance(module, LoraLayer):
             module.merge()
             model.model.encoder.set_submodule(name, module.get_base_layer())
     final = recipe.output / "final"
     if recipe.decoder == "whisper":
-        model.language_model = None  # it belongs to no checkpoint of ours
-    elif recipe.language_model.learns == "full":
+        export(model, final, recipe.base, lora=TRANSCRIBER)
+        return
+    if recipe.language_model.learns == "full":
         model.half().save_pretrained(final)
         UniWhisperProcessor.from_pretrained(recipe.base).save_pretrained(final)
         return

@@ -2,8 +2,8 @@
 
 It reads the encoder's frames by cross-attention, so no adapter learns, and the instruction stands where Whisper
 is told what was said before. It is cheaper than a language model behind an adapter, and it can
-transcribe from the first step; but nothing that answers is exported. What comes of it is an encoder, to be probed,
-or for another run to `start` from.
+transcribe from the first step. What comes of it is an encoder, to be probed, or for another run to `start` from, and
+the LoRA with which this decoder goes on transcribing.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from transformers.modeling_outputs import CausalLMOutput
 
 from modeling_uniwhisper import UniWhisperModel
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.transcribing import BEFORE, END, START
 
 from .collator import Collator
 from .sampling import is_transcription
-
-BEFORE, START, END = "<|startofprev|>", "<|startoftranscript|>", "<|endoftext|>"
 
 
 class WhisperAnswers(nn.Module):

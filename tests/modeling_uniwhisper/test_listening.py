@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from transformers import TextIteratorStreamer
 
 from modeling_uniwhisper import AudioError, UniWhisperFeatureExtractor, UniWhisperProcessor, listening
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
@@ -182,6 +183,22 @@ def test_notes_are_of_every_window(hear, plain, model, processor, monkeypatch):
 def test_notes_that_do_not_fit_are_refused(hear):
     with pytest.raises(ValueError, match="notes on 10 windows are more than"):
         hear(20.0).ask("?" * 95, "notes", TOKENS)
+
+
+@pytest.mark.parametrize("how", ["all", "windows", "notes"])
+def test_an_answer_streams(hear, processor, monkeypatch, how):
+    """Only the answer itself: neither the prompt nor what is asked of each window."""
+    monkeypatch.setattr(listening, "NOTE_TOKENS", TOKENS)
+    streamer = TextIteratorStreamer(processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
+    reply = hear(5.0).ask("What?", how, TOKENS, streamer=streamer)
+    assert "".join(streamer).strip() == reply.text != ""
+
+
+def test_what_is_forgotten_is_read_again(hear):
+    recording = hear(5.0)
+    reply = recording.ask("?", max_new_tokens=TOKENS)
+    recording.forget()
+    assert not recording._prefixes and recording.ask("?", max_new_tokens=TOKENS) == reply
 
 
 def test_bad_questions(hear):

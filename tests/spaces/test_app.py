@@ -1,87 +1,54 @@
 """The Space's page on a tiny checkpoint, through a real local server; each of its limits."""
 
-import importlib.util
 import json
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import app as space
 import gradio as gr
 import httpx
 import numpy as np
 import pytest
 import soundfile as sf
+from asking import QuestionError
 from gradio.route_utils import delete_files_created_by_app
-from gradio_client import Client, handle_file
+from gradio_client import handle_file
+from guard import guarded
 
 from modeling_uniwhisper import AudioError
 from modeling_uniwhisper.audio_io import SAMPLING_RATE, load_audio
 
-SPACE = Path(__file__).parents[2] / "spaces" / "uniwhisper"
-
-
-@pytest.fixture(scope="module")
-def space():
-    """The module `spaces/uniwhisper/app.py`."""
-    spec = importlib.util.spec_from_file_location("uniwhisper_space", SPACE / "app.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A cache of our own for the module's index."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module")
-def listener(space, cache, tiny_checkpoint):
-    return space.Listener(tiny_checkpoint)
-
-
-@pytest.fixture(scope="module")
-def app(space, cache, tiny_checkpoint):
-    return space.build_app(tiny_checkpoint)
-
-
-@pytest.fixture(scope="module")
-def client(space, app):
-    """A client of the page, served at a free local port with the Space's own settings but small files."""
-    settings = space.LAUNCH | {"max_file_size": "1mb", "server_name": "127.0.0.1"}
-    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, **settings)
-    yield Client(url, verbose=False, httpx_kwargs={"timeout": 120})
-    app.close()
-
-
-@pytest.fixture
-def recording(tmp_path, make_audio):
-    path = tmp_path / "recording.wav"
-    sf.write(path, make_audio(7.0, 3), SAMPLING_RATE)
-    return str(path)
+SPACE = Path(space.__file__).parent
 
 
 def test_ask(client, recording):
-    assert isinstance(client.predict(handle_file(recording), "What do you hear?", api_name="/ask"), str)
+    job = client.submit(handle_file(recording), "What do you hear?", api_name="/ask")
+    answer, facts = job.result()
+    first, *rest = job.outputs()  # as it streamed
+    assert rest and answer.startswith(first[0].strip()) and len(first[0]) < len(answer)
+    assert re.fullmatch(r"Took .* s, .* · heard all 7 s at 12.5 tokens a second · 88 audio tokens", facts)
 
 
-def test_search_finds_an_example_in_a_recording(client, space, recording, tmp_path):
-    audio, _ = sf.read(recording)
-    example = tmp_path / "example.wav"
-    sf.write(example, audio[: 5 * SAMPLING_RATE], SAMPLING_RATE)
-    table, moment = client.predict(handle_file(str(example)), handle_file(recording), api_name="/search")
-    assert table["headers"] == space.COLUMNS and len(table["data"]) == space.MOMENTS
-    assert table["data"][0] == [1, "Your recording", "0:00.0", "0:05.0", "1.000"]
-    played = moment["value"] if isinstance(moment, dict) else moment
-    assert len(load_audio(played)) == 5 * SAMPLING_RATE
+def test_a_second_question_says_that_the_encoding_is_re_used(client, recording):
+    for question in ("What do you hear?", "Who speaks?"):
+        _, facts = client.predict(handle_file(recording), question, api_name="/ask")
+    assert "encoding re-used" in facts
 
 
-def test_an_example_clip_does_not_find_itself(client, space):
-    clip = json.loads((SPACE / "examples" / "metadata.json").read_text())[4]
-    table, _ = client.predict(handle_file(str(SPACE / "examples" / clip["file"])), None, api_name="/search")
-    assert clip["title"] not in {row[1] for row in table["data"]}
+def test_structure(client, recording):
+    drawn, stretches = client.predict(handle_file(recording), api_name="/structure")
+    assert "<figure" in drawn and [stretch["end"] for stretch in stretches] == [7.0]
+
+
+def test_compare(client, recording):
+    way = "all of it"
+    _, first, _, second = client.predict(
+        handle_file(recording), "What do you hear?", 12.5, way, 3.125, way, api_name="/compare"
+    )
+    assert "**88** audio tokens" in first and "**22** audio tokens" in second
 
 
 def test_a_file_too_large_is_refused(client, tmp_path):
@@ -99,63 +66,59 @@ def test_a_bad_recording_is_told_without_its_path(client, tmp_path):
     assert "/" not in str(error.value)
 
 
-def test_other_failures_are_told_in_general_terms(space):
-    def broken():
+def test_other_failures_are_told_in_general_terms():
+    with pytest.raises(gr.Error) as error, guarded():
         raise RuntimeError("/home/secret")
-
-    with pytest.raises(gr.Error) as error:
-        space.guarded(broken)()
     assert "secret" not in str(error.value) and error.value.__cause__ is None
+    for known in (AudioError, QuestionError):
+        with pytest.raises(gr.Error, match="a sentence"), guarded():
+            raise known("a sentence")
 
 
-def test_the_example_clips_outlive_old_uploads(client, app):
+def test_the_example_clips_outlive_old_uploads(client, url, app, recording):
+    with open(recording, "rb") as file:
+        [upload] = httpx.post(f"{url}gradio_api/upload", files={"files": file}).json()
+    assert Path(upload).exists()
     delete_files_created_by_app(app, age=None)
+    assert not Path(upload).exists()
     clips = json.loads((SPACE / "examples" / "metadata.json").read_text())
-    for api_name in ("/load_example", "/load_example_1"):
-        shown = client.predict(4, api_name=api_name)
-        played = load_audio(shown["value"] if isinstance(shown, dict) else shown)
-        assert len(played) / SAMPLING_RATE == pytest.approx(clips[4]["seconds"], abs=0.1)
+    shown = client.predict(4, api_name="/load_example")
+    played = load_audio(shown["value"] if isinstance(shown, dict) else shown)
+    assert len(played) / SAMPLING_RATE == pytest.approx(clips[4]["seconds"], abs=0.1)
 
 
-def test_files_outside_the_page_are_not_served(client):
+def test_files_outside_the_page_are_not_served(url):
     for path in (Path(__file__), SPACE / "app.py", SPACE / "examples" / "metadata.json"):
-        assert httpx.get(f"{client.src.rstrip('/')}/gradio_api/file={path}").status_code in (403, 404)
+        assert httpx.get(f"{url.rstrip('/')}/gradio_api/file={path}").status_code in (403, 404)
 
 
-@pytest.mark.parametrize(
-    ("question", "message"),
-    [("", "Ask a question"), (" \n", "Ask a question"), ("x" * 301, "301 characters; at most 300")],
-)
-def test_questions(listener, recording, question, message):
-    with pytest.raises(AudioError, match=message):
-        listener.answer(recording, question)
-
-
-def test_recordings(listener, space, recording, tmp_path, monkeypatch):
-    with pytest.raises(AudioError, match="Give a recording first"):
-        listener.answer(None, "What do you hear?")
-    assert listener.max_seconds == (2048 - space.MAX_QUESTION - space.MAX_NEW_TOKENS) / 12.5  # the tiny model's context
-    monkeypatch.setattr(listener, "max_seconds", 6.0)
-    with pytest.raises(AudioError, match="The recording is longer than 6 s"):
-        listener.answer(recording, "What do you hear?")
-    with pytest.raises(AudioError, match="The recording is longer than 6 s"):
-        listener.find(str(SPACE / "examples" / "lion.flac"), recording)
-
-
-def test_the_queue_is_bounded(app, space):
+def test_the_queue_is_bounded_and_the_model_runs_once_at_a_time(app):
     assert app._queue.max_size == space.MAX_QUEUE
-    assert app._queue.default_concurrency_limit == space.CONCURRENCY
+    limits = {name: group.concurrency_limit for name, group in app._queue.event_queue_per_concurrency_id.items()}
+    assert limits["model"] == 1
     assert "allowed_paths" not in space.LAUNCH and space.LAUNCH["max_file_size"] == space.MAX_FILE_SIZE
 
 
-def test_without_a_checkpoint_it_says_what_to_do(space, monkeypatch, tmp_path):
+def test_without_a_checkpoint_it_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("UNIWHISPER_MODEL", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["app.py"])
     with pytest.raises(SystemExit, match=r"python -m training\.assemble"):
         space.main()
 
 
-def test_every_example_is_short_licensed_and_heard(space):
+@pytest.mark.parametrize(("language", "command"), [("python", [sys.executable, "-c"]), ("bash", ["bash", "-ec"])])
+def test_the_examples_of_the_readme_run(url, language, command):
+    """As they are written, but for the address."""
+    if language == "bash" and not shutil.which("curl"):
+        pytest.skip("there is no curl")
+    [code] = re.findall(rf"```{language}\n(.*?)```", (SPACE / "README.md").read_text(), re.DOTALL)
+    code = code.replace("http://127.0.0.1:7860", url.rstrip("/"))
+    run = subprocess.run([*command, code], cwd=SPACE.parents[1], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert "audio tokens" in run.stdout
+
+
+def test_every_example_is_short_licensed_and_heard():
     clips = json.loads((SPACE / "examples" / "metadata.json").read_text())
     licences = (SPACE / "examples" / "LICENSES.md").read_text()
     assert {clip["domain"] for clip in clips} == {"speech", "sound", "music"}

@@ -525,7 +525,10 @@ def test_an_encoder_between_two_others(tiny_checkpoint, tmp_path):
     after = trained.state_dict()
     trained.save_pretrained(tmp_path / "trained")
     UniWhisperFeatureExtractor().save_pretrained(tmp_path / "trained")
+    (tmp_path / "trained/lora").mkdir()
+    (tmp_path / "trained/lora/adapter_config.json").write_text("{}")
     interpolate(tmp_path / "trained", tiny_checkpoint, 0.25, tmp_path / "between")
+    assert (tmp_path / "between/lora/adapter_config.json").read_text() == "{}"
     for name, tensor in UniWhisperModel.from_pretrained(tmp_path / "between").state_dict().items():
         wanted = 0.75 * before[name] + 0.25 * after[name] if name.startswith("encoder.") else after[name]
         torch.testing.assert_close(tensor, wanted)

@@ -1,0 +1,33 @@
+"""ZeroGPU: a GPU for as long as a recording needs where Hugging Face's `spaces` is installed, nothing elsewhere.
+
+A call runs in a process of its own there, so an encoding is re-used only where the same process is given again.
+"""
+
+from collections.abc import Callable
+
+from asking import MAX_SECONDS
+
+from modeling_uniwhisper import AudioError
+from modeling_uniwhisper.audio_io import audio_duration
+
+try:
+    from spaces import GPU
+except ImportError:  # a checkout's own folder `spaces` has no GPU
+    GPU = None
+
+SECONDS = 15.0  # for a question about a short recording
+SECONDS_PER_AUDIO_SECOND = 1 / 60
+
+
+def gpu_seconds(recording: str | None, *_, **__) -> float:
+    """Seconds to lend a GPU for, from the recording's length; a file that cannot be read needs no more than least."""
+    try:
+        duration = min(audio_duration(recording), MAX_SECONDS) if recording else 0.0
+    except AudioError:
+        duration = 0.0
+    return SECONDS + duration * SECONDS_PER_AUDIO_SECOND
+
+
+def on_gpu(function: Callable) -> Callable:
+    """Decorates a function of a recording's path and more."""
+    return function if GPU is None else GPU(duration=gpu_seconds)(function)
