@@ -37,7 +37,7 @@ def encoder_sha256(checkpoint: Path) -> str:
 def checkpoint_sha256(checkpoint: Path) -> str:
     """Hexadecimal SHA-256 of all that decides a whole checkpoint's answers: weights, configs, tokenizer, template."""
     others = (path for name in ("*config.json", "tokenizer.json", "*.jinja") for path in checkpoint.glob(name))
-    weights = (path for path in checkpoint.glob("*.safetensors") if ".encoder" not in path.name)
+    weights = (path for path in checkpoint.rglob("*.safetensors") if ".encoder" not in path.name)
     return _sha256(sorted([*others, *weights]))
 
 

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from .audio_io import SAMPLING_RATE
 from .checkpoints import CheckpointError
 from .feature_extraction_uniwhisper import UniWhisperFeatureExtractor
-from .modeling_uniwhisper import UniWhisperModel
+from .modeling_uniwhisper import UniWhisperEncoder, UniWhisperModel
 
 TRANSCRIBER = "transcriber"
 INSTRUCTION = "Transcribe the speech."
@@ -38,15 +38,22 @@ class Segment(NamedTuple):
 class Transcriber:
     """The encoder of a checkpoint, and the decoder that writes down what it hears.
 
+    Args:
+        checkpoint: folder.
+        dtype: arithmetic.
+        encoder: that of the checkpoint, where it is loaded already.
+
     Raises [`CheckpointError`] for a checkpoint without a transcriber.
     """
 
-    def __init__(self, checkpoint: str | Path, dtype: str = "float32"):
+    def __init__(self, checkpoint: str | Path, dtype: str = "float32", encoder: UniWhisperEncoder | None = None):
         folder = Path(checkpoint) / TRANSCRIBER
         if not folder.is_dir():
             raise CheckpointError(f"{checkpoint} cannot transcribe: it has no folder {TRANSCRIBER}")
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.encoder = UniWhisperModel.from_pretrained(checkpoint, dtype=dtype).encoder.to(device).eval()
+        if encoder is None:
+            encoder = UniWhisperModel.from_pretrained(checkpoint, dtype=dtype).encoder
+        self.encoder = encoder.to(device).eval()
         self.features = UniWhisperFeatureExtractor.from_pretrained(checkpoint)
         self.whisper = WhisperForConditionalGeneration.from_pretrained(folder, dtype=dtype).to(device).eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)

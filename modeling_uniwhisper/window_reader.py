@@ -13,16 +13,17 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from .audio_io import AudioError, load_audio
+from .audio_io import SAMPLING_RATE, AudioError, load_audio
 from .checkpoints import checkpoint_sha256, encoder_sha256
 from .listening import listen
 from .modeling_uniwhisper import UniWhisperForConditionalGeneration
 from .processing_uniwhisper import UniWhisperProcessor
 from .search import MOMENT_SECONDS, Embedder, file_version
+from .transcribing import TRANSCRIBER, Transcriber
 
 DOMAIN_QUESTION = "What kind of audio is this?"
 FURTHER_QUESTIONS = {  # as validation asks them, whose answers are the best
-    "speech": ("What language is spoken?", "Transcribe the speech."),
+    "speech": ("What language is spoken?",),  # and what is said, by the transcriber
     "environmental sound": ("What makes this sound?", "Describe the sounds."),
     "music": ("Which instrument family plays?", "Which instrument plays?"),
 }
@@ -110,6 +111,13 @@ class WindowReader:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return model.to(device).eval(), UniWhisperProcessor.from_pretrained(self.checkpoint)
 
+    @cached_property
+    def transcriber(self) -> Transcriber | None:
+        """Whisper's decoder on the same encoder, if the checkpoint has one."""
+        if not (self.checkpoint / TRANSCRIBER).is_dir():
+            return None
+        return Transcriber(self.checkpoint, self.dtype, self.embedder.model.encoder)
+
     def embed(self, audio: np.ndarray) -> np.ndarray:
         """One unit vector `(dim,)` for 16 kHz mono `audio` `(samples,)` of any length."""
         return self.embedder(audio, MOMENT_SECONDS).recording
@@ -133,7 +141,7 @@ class WindowReader:
         return torch.cat(vectors).numpy()
 
     def describe(self, audio: np.ndarray) -> list[tuple[str, str]]:
-        """Domain of each window, and all that the model says of it: greedy answers to the questions above."""
+        """Domain of each window, and what is said of it: greedy answers to the questions above, and speech as text."""
         recording = listen(*self.whole, audio, iter, MOMENT_SECONDS)
 
         def ask(question: str, windows: Sequence[int]) -> list[str]:
@@ -146,6 +154,10 @@ class WindowReader:
             for question in FURTHER_QUESTIONS.get(domain, OTHER_QUESTIONS):
                 for window, answer in zip(windows, ask(question, windows)):
                     said[window].append(answer)
+            if domain == "speech" and self.transcriber:
+                for window in windows:
+                    start, end = (round(time * SAMPLING_RATE) for time in recording.spans[window])
+                    said[window].append(self.transcriber.write(audio[start:end]))
         return [(domain, _sentences(answers)) for domain, answers in zip(domains, said)]
 
     def read(self, path: str, title: str) -> pa.Table:

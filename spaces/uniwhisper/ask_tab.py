@@ -12,7 +12,7 @@ from structure import describe
 
 SUGGESTIONS = {
     "Anything": ("What do you hear?", "What kind of audio is this?"),
-    "Speech": ("What language is spoken?", "Who speaks, a woman or a man?", "Transcribe the speech."),
+    "Speech": ("What language is spoken?", "Who speaks, a woman or a man?"),
     "Sound": ("What makes this sound?", "Which animal is this?"),
     "Music": ("Which instrument plays?", "Which instrument family plays?", "Which note is played?"),
 }
