@@ -72,10 +72,10 @@ def embed(
     and size and mtime_ns of the file. Files that are there already, unchanged, are skipped; an
     interrupted command goes on where it was.
     """
-    from modeling_uniwhisper.audio_io import load_audio
+    from modeling_uniwhisper.audio_io import file_version, load_audio
     from modeling_uniwhisper.checkpoints import encoder_sha256
+    from modeling_uniwhisper.embedder import Embedder
     from modeling_uniwhisper.embedding_table import EmbeddingTable, TableError
-    from modeling_uniwhisper.search import Embedder, file_version
 
     checkpoint = _checkpoint(model)
     paths = _expand(files)
@@ -154,9 +154,8 @@ def transcribe(
     as_json: JsonOption = False,
 ) -> None:
     """Write down the speech in recordings of any length, with times, window by window."""
-    from modeling_uniwhisper.audio_io import load_audio
+    from modeling_uniwhisper.audio_io import clock, load_audio
     from modeling_uniwhisper.checkpoints import CheckpointError
-    from modeling_uniwhisper.search import clock
     from modeling_uniwhisper.transcribing import Transcriber
 
     paths = _expand(files)
@@ -230,8 +229,7 @@ def search(
 
     The example itself is left out of the results.
     """
-    from modeling_uniwhisper.audio_io import AudioError
-    from modeling_uniwhisper.search import clock, load_span
+    from modeling_uniwhisper.audio_io import AudioError, clock, load_span
     from modeling_uniwhisper.search_index import SearchIndex, SearchIndexError, cached_index, made_by
     from modeling_uniwhisper.window_reader import WindowReader
 

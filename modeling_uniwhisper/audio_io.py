@@ -118,6 +118,42 @@ def load_audio(
     return audio
 
 
+def load_span(
+    source: str | Path, start: float = 0.0, end: float | None = None, max_seconds: float = math.inf
+) -> np.ndarray:
+    """A file from `start` to `end` in seconds, or to its own end, 16 kHz mono `(samples,)`.
+
+    Raises [`AudioError`] where the file cannot be read or is longer than `max_seconds`, or the span is not in it.
+    """
+    audio = load_audio(source, max_seconds=max_seconds)
+    seconds = len(audio) / SAMPLING_RATE
+    last = seconds if end is None else end
+    first, stop = round(start * SAMPLING_RATE), round(last * SAMPLING_RATE)
+    if not (first >= 0 and first + MIN_SAMPLES <= stop <= len(audio)):
+        raise AudioError(
+            f"{source} lasts {seconds:.2f} s, which does not hold the span from {start:g} to {last:g} s; "
+            f"a span lasts at least {1000 * MIN_SAMPLES // SAMPLING_RATE} ms."
+        )
+    return audio[first:stop]
+
+
+def file_version(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change in ns; zeros for a file that is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `m:ss.s`, or `h:mm:ss.s` from an hour on."""
+    tenths = round(10 * seconds)
+    hours, minutes = tenths // 36_000, tenths // 600 % 60
+    head = f"{hours}:{minutes:02}" if hours else str(minutes)
+    return f"{head}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
 def audio_files(folder: Path) -> list[Path]:
     """The files in a folder and below whose names end as audio's do, in order."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from .search import Embedded, file_version
+from .audio_io import file_version
+from .embedder import Embedded
 
 SCHEMA = pa.schema(
     {

@@ -23,12 +23,11 @@ from transformers import BatchEncoding, DynamicCache
 from transformers.generation.streamers import BaseStreamer
 from transformers.utils import logging
 
-from .audio_io import SAMPLING_RATE, load_audio
+from .audio_io import SAMPLING_RATE, clock, load_audio
 from .configuration_uniwhisper import ENCODER_FRAME_RATE, frames_per_audio_token, num_audio_tokens
 from .feature_extraction_uniwhisper import cut_windows, window_samples
 from .modeling_uniwhisper import WINDOWS_PER_BATCH, UniWhisperForConditionalGeneration
 from .processing_uniwhisper import UniWhisperProcessor
-from .search import clock
 
 WAYS = ("all", "rate", "windows", "notes")
 TOO_LONG = "windows"  # what "auto" does where not all fits

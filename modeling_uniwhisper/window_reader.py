@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from .audio_io import SAMPLING_RATE, AudioError, load_audio
+from .audio_io import SAMPLING_RATE, AudioError, file_version, load_audio
 from .checkpoints import checkpoint_sha256, encoder_sha256
+from .embedder import MOMENT_SECONDS, Embedder
 from .listening import listen
 from .modeling_uniwhisper import UniWhisperForConditionalGeneration
 from .processing_uniwhisper import UniWhisperProcessor
-from .search import MOMENT_SECONDS, Embedder, file_version
 from .transcribing import TRANSCRIBER, Transcriber
 
 DOMAIN_QUESTION = "What kind of audio is this?"

@@ -14,8 +14,7 @@ import soundfile as sf
 from typer.testing import CliRunner
 
 from modeling_uniwhisper import audio_io, window_reader
-from modeling_uniwhisper.audio_io import SAMPLING_RATE
-from modeling_uniwhisper.search import clock
+from modeling_uniwhisper.audio_io import SAMPLING_RATE, clock
 from uniwhisper_cli import app
 
 

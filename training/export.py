@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modeling_uniwhisper.transcribing import TRANSCRIBER
 from training.assemble import MANIFEST
 from training.files import WeightsError
 
@@ -55,7 +56,6 @@ def export(
     from peft import PeftModel
 
     from modeling_uniwhisper import UniWhisperFeatureExtractor
-    from modeling_uniwhisper.transcribing import TRANSCRIBER
 
     folder, bases = Path(folder), _bases(Path(base))
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,8 +71,6 @@ def export(
         if isinstance(model.language_model, PeftModel):
             name = bases["encoder" if lora == TRANSCRIBER else "text_model"]["name"]
             _save_lora(model.language_model, new / lora, name)
-        for old in ("lora", TRANSCRIBER):
-            shutil.rmtree(folder / old, ignore_errors=True)
         _replace(folder, new)
     return folder
 
@@ -127,5 +125,7 @@ def _replace(folder: Path, new: Path) -> None:
     """Moves the files of `new` into `folder`, after removing those of an export before."""
     for path in [*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")]:
         path.unlink()
+    for old in ("lora", TRANSCRIBER):
+        shutil.rmtree(folder / old, ignore_errors=True)
     for path in new.iterdir():
         path.rename(folder / path.name)

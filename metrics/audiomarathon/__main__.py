@@ -32,9 +32,10 @@ app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=F
 stderr = Console(stderr=True, highlight=False)
 
 Model = Annotated[str, typer.Option(help=f"`uniwhisper`, a folder, a Hub id, or `{HOSTED}NAME` at an endpoint.")]
-Rate = Annotated[float | None, typer.Option(help="Audio tokens a second, of UniWhisper; its default if not given.")]
 Device = Annotated[str, typer.Option(help="As torch names it; `auto` takes an accelerator where there is one.")]
-Dropped = Annotated[str | None, typer.Option(help="What is dropped, such as `prune=FastV:0.5+evict=SnapKV:0.8`.")]
+Listening = Annotated[
+    str | None, typer.Option(help="How it listens: `rate=6.25`, `prune=FastV:0.5`, `evict=SnapKV:0.8`, joined by +.")
+]
 Dtype = Annotated[str, typer.Option(help="As torch names it; `auto` is bfloat16 on an accelerator, float32 on a CPU.")]
 Endpoint = Annotated[
     str | None,
@@ -52,8 +53,7 @@ def run_(
     hear: Annotated[Hearing, typer.Option(help="Recordings, silence as long, or nothing.")] = Hearing.AUDIO,
     limit: Annotated[int | None, typer.Option(help="At most this many samples a task, by a fixed seed.")] = None,
     batch_size: Annotated[int, typer.Option(help="Samples asked at once.")] = 1,
-    audio_token_rate: Rate = None,
-    setting: Dropped = None,
+    setting: Listening = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     endpoint: Endpoint = None,
@@ -71,7 +71,6 @@ def run_(
             hear=hear,
             limit=limit,
             batch_size=batch_size,
-            audio_token_rate=audio_token_rate,
             setting=setting,
             device=device,
             dtype=dtype,
@@ -83,7 +82,7 @@ def run_(
 @app.command()
 def mock_run(
     model: Model = "uniwhisper",
-    audio_token_rate: Rate = None,
+    setting: Listening = None,
     device: Device = "auto",
     dtype: Dtype = "auto",
     endpoint: Endpoint = None,
@@ -92,7 +91,7 @@ def mock_run(
     from .mock import mock_run
 
     with told():
-        mock_run(model, audio_token_rate=audio_token_rate, device=device, dtype=dtype, endpoint=endpoint)
+        mock_run(model, setting=setting, device=device, dtype=dtype, endpoint=endpoint)
 
 
 @app.command()

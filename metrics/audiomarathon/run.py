@@ -11,7 +11,7 @@ import os
 import platform
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -68,8 +68,7 @@ class Settings:
         limit: at most this many samples a task, drawn with a fixed seed; all if None.
         batch_size: samples asked at once.
         device, dtype: of a model that runs here.
-        audio_token_rate: of UniWhisper.
-        setting: what is dropped of what is heard, by a model that runs here, as `Setting.parse` reads it.
+        setting: rate, and what is dropped of what is heard, of a model that runs here, as `Setting.parse` reads it.
         endpoint: URL, up to and with `/v1`.
     """
 
@@ -81,7 +80,6 @@ class Settings:
     batch_size: int = 1
     device: str | None = None
     dtype: str | None = None
-    audio_token_rate: float | None = None
     setting: str | None = None
     endpoint: str | None = None
 
@@ -97,22 +95,12 @@ class Settings:
             )
         if self.setting is not None and self.endpoint is not None:
             raise SettingsError(f"{self.setting} is a setting of a model that runs here, which {self.model} does not")
-        _ = self.listening  # which raises where they do not go together
+        _ = self.listening  # which raises where there is no such setting
 
     @property
     def listening(self) -> Setting:
-        """What is dropped of what is heard, with the rate.
-
-        Raises:
-            SettingError: `setting` is none.
-            SettingsError: it names a rate beside `audio_token_rate`.
-        """
-        setting = Setting.parse(self.setting or FULL)
-        if self.audio_token_rate is None:
-            return setting
-        if setting.audio_token_rate is not None:
-            raise SettingsError(f"audio_token_rate is {self.audio_token_rate}, but {self.setting} names a rate too")
-        return replace(setting, audio_token_rate=self.audio_token_rate)
+        """`setting`, read; raises `SettingError` if it is none."""
+        return Setting.parse(self.setting or FULL)
 
     @classmethod
     def resolve(

@@ -18,9 +18,8 @@ from find_tab import Asked, find_tab
 from finder import Finder, open_collection
 from guard import guarded
 
-from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.audio_io import SAMPLING_RATE, clock, load_span
 from modeling_uniwhisper.checkpoints import CheckpointError, find_checkpoint
-from modeling_uniwhisper.search import clock, load_span
 from modeling_uniwhisper.search_index import SearchIndexError
 from modeling_uniwhisper.window_reader import WindowReader
 

@@ -1,15 +1,16 @@
 """The Find tab: moments of a collection, by words, by a clip or a span of it, by each other, and on a map."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import gradio as gr
 from asking import MAX_QUESTION
 from finder import Finder
-from gpu import on_gpu
+from gpu import SECONDS, on_gpu
 from guard import guarded
 from moments import CLICKABLE, draw_hits, draw_map
 
-from modeling_uniwhisper.search import clock
+from modeling_uniwhisper.audio_io import clock
 from modeling_uniwhisper.search_index import Hit
 
 WORDS = ("a storm", "somebody speaks French", "a synthesizer", "a machine")
@@ -38,7 +39,7 @@ def find_tab(finder: Finder, clips: list[list[str]], labels: list[str], **work) 
     Returns the state that holds the last [`Asked`], `None` at first; its `change` event tells of a new one.
     """
 
-    @on_gpu
+    @partial(on_gpu, seconds=SECONDS)
     def by_words(words: str):
         """Find the moments of the collection that words tell of.
 

@@ -11,8 +11,7 @@ from sklearn.manifold import TSNE
 from transformers.utils import logging
 
 from modeling_uniwhisper import AudioError, load_audio
-from modeling_uniwhisper.audio_io import SAMPLING_RATE, audio_files
-from modeling_uniwhisper.search import load_span
+from modeling_uniwhisper.audio_io import SAMPLING_RATE, audio_files, load_span
 from modeling_uniwhisper.search_index import Hit, SearchIndex, SearchIndexError, cached_index, exists, title_of
 from modeling_uniwhisper.window_reader import WindowReader
 

@@ -28,6 +28,6 @@ def gpu_seconds(recording: str | None, *_, **__) -> float:
     return SECONDS + duration * SECONDS_PER_AUDIO_SECOND
 
 
-def on_gpu(function: Callable) -> Callable:
-    """Decorates a function of a recording's path and more."""
-    return function if GPU is None else GPU(duration=gpu_seconds)(function)
+def on_gpu(function: Callable, seconds: float | Callable[..., float] = gpu_seconds) -> Callable:
+    """Decorates a function that needs a GPU for `seconds`, or as long as they say of its arguments."""
+    return function if GPU is None else GPU(duration=seconds)(function)

@@ -7,7 +7,7 @@ from pathlib import Path
 from finder import Point
 from structure import DOMAINS
 
-from modeling_uniwhisper.search import clock
+from modeling_uniwhisper.audio_io import clock
 from modeling_uniwhisper.search_index import Hit
 
 WIDTH, HEIGHT, MARGIN = 800, 400, 12  # of the map, in its own units

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from structure import Stretch
 
-from modeling_uniwhisper.search import clock
+from modeling_uniwhisper.audio_io import clock
 
 UNSURE = 0.5  # a confidence below this is not drawn as an answer
 NAMED = 0.1  # share of the width from which on a part is named

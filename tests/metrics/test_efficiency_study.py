@@ -195,8 +195,6 @@ def test_the_runner_takes_a_setting(tiny_checkpoint, items, tmp_path):
     assert f"--setting {EVICT}" in scores["command"]
     with pytest.raises(SettingsError, match=f"--setting was {EVICT}, now it is None"):
         run(base, [SD], tmp_path, quiet)
-    with pytest.raises(SettingsError, match="rate=25 names a rate too"):
-        replace(base, audio_token_rate=12.5, setting="rate=25")
     with pytest.raises(ModelError, match=r"cannot reply with .*layer is 7"):
         run(replace(base, setting="prune=FastV:0.5@7"), [SD], tmp_path / "other", quiet)
     before = json.loads((tmp_path / "run.json").read_text())

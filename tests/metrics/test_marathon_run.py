@@ -77,7 +77,7 @@ def settings(tiny_checkpoint, items) -> Settings:
         data_dir=str(items),
         device="cpu",
         batch_size=2,
-        audio_token_rate=3.125,
+        setting="rate=3.125",
     )
 
 
@@ -283,7 +283,7 @@ def test_a_recording_that_is_cut_is_warned_of(settings, tmp_path, tiny_processor
     model = marathon_models.save("qwen2_audio", tmp_path / "model", tiny_processor.tokenizer)
     folder = write_folder(tmp_path / "items", make_audio, {"long": 40.0, "longer": 50.0, "short": 1.0})
     told = Console(file=io.StringIO(), width=300)
-    changed = replace(settings, model=str(model), data_dir=str(folder), audio_token_rate=None)
+    changed = replace(settings, model=str(model), data_dir=str(folder), setting=None)
     report = run(changed, [SD], tmp_path / "out", told)
     assert "SD: of 2 of 3 recordings the model got only a part, on average 30.0 s of 45.0 s" in told.file.getvalue()
     scores = report["tasks"]["speech_detection"]
@@ -404,7 +404,7 @@ def test_the_average_is_over_what_is_not_made():
 
 
 def test_mock_run_goes_through_everything(tiny_checkpoint):
-    done = CliRunner().invoke(app, ["mock-run", "--model", str(tiny_checkpoint), "--audio-token-rate", "3.125"])
+    done = CliRunner().invoke(app, ["mock-run", "--model", str(tiny_checkpoint), "--setting", "rate=3.125"])
     assert done.exit_code == 0, done.output
     assert all(f"{task}: " in done.output for task in TASKS)
     assert "10 tasks answered, scored and reported" in done.output
@@ -423,7 +423,7 @@ def test_the_command_line(items, tiny_checkpoint, tmp_path):
 
 def test_the_needle_goes_through_run_and_report(tiny_checkpoint, tmp_path):
     out, to = tmp_path / "out", tmp_path / "report"
-    asked = ["--tasks", "needle", "--limit", "2", "--audio-token-rate", "3.125", "--out", str(out)]
+    asked = ["--tasks", "needle", "--limit", "2", "--setting", "rate=3.125", "--out", str(out)]
     done = CliRunner().invoke(app, ["run", "--model", str(tiny_checkpoint), *asked])
     assert done.exit_code == 0, done.output
     samples = lines(out, find_task("needle"))

@@ -27,3 +27,4 @@ def test_the_decorator_is_told_how_long(monkeypatch):
     assert gpu.on_gpu(ask) is ask  # not on ZeroGPU
     monkeypatch.setattr(gpu, "GPU", lambda duration: lambda function: (duration, function))
     assert gpu.on_gpu(ask) == (gpu.gpu_seconds, ask)
+    assert gpu.on_gpu(ask, seconds=5) == (5, ask)
