@@ -6,7 +6,7 @@ The answer is always words: a transcript, or a label spelled out, never the lett
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 LISTED_IN_FULL = 10
@@ -17,6 +17,9 @@ OPTIONS = 8
 
 OPEN_ENDED, YES_OR_NO = 0.25, 0.1
 """Shares of training prompts that name no options, and that ask whether one label is right."""
+
+WHICH_IS_HEARD = ("Which of these is heard?", "Which of these is in the recording?", "What do you hear, among others?")
+"""Asked of a recording with several labels."""
 
 LONGEST_INSTRUCTION, LONGEST_ANSWER = 400, 10_000
 """Characters; ten minutes of fast speech are about 9,000."""
@@ -178,6 +181,21 @@ def cast(
         if len(text) > limit:
             raise ValueError(f"{name} of {task} has {len(text)} characters, at most {limit} are allowed")
     return instruction, answer, choices
+
+
+def cast_heard(answer: str, heard: Collection[str], labels: Sequence[str], rng: random.Random) -> tuple[str, str]:
+    """Ask which of some labels is in a recording of several: `(instruction, answer)`.
+
+    Args:
+        answer: the one of `heard` that is listed.
+        heard: labels that are in the recording.
+        labels: the task's; at most three that are not heard are listed too.
+        rng: draws the phrasing, the options and their order.
+    """
+    missing = [label for label in labels if label not in heard]
+    choices = [answer, *rng.sample(missing, min(3, len(missing)))]
+    rng.shuffle(choices)
+    return f"{rng.choice(WHICH_IS_HEARD)} Choose: {', '.join(choices)}.", answer
 
 
 def _ask(

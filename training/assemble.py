@@ -190,7 +190,7 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
             if (plan.trained / TRANSCRIBER).is_dir():
                 files, _ = _open(from_record(plan.recorded["encoder"]), Path(scratch))
                 write_transcriber(files, plan.trained / TRANSCRIBER, folder / TRANSCRIBER)
-        else:
+        elif plan.encoder:
             files, encoder_base = _open(plan.encoder, Path(scratch))
             audio_model = _untrained_audio_model(files, language_model, audio_token_id)
             bases = {"encoder": encoder_base.record(), "text_model": text_base.record()}
@@ -213,8 +213,8 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
         config.dtype = "float32"
         config.save_pretrained(folder)
         processor.save_pretrained(folder)
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    written = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in written}
     manifest = {"inputs": inputs, "code": _code(folder), "bases": bases, "files": sizes}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 

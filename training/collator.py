@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from dataset_builders.instructions import OPEN_ENDED, cast
+from dataset_builders.instructions import OPEN_ENDED, cast, cast_heard
 from dataset_builders.loading import decode
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
 from .augmentation import augment, mask_spectrogram
 from .config import Augmentation
+from .long_recordings import joined
 
 TAGS = "sound_tags"
 MODEL_INPUTS = (
@@ -54,8 +55,8 @@ class Collator:
     taught: float = 0.0
 
     def __call__(self, rows: list[dict]) -> dict:
-        audio = [decode(row["audio"]["bytes"]) for row in rows]
-        rate, tail = max(self.rates, key=self.rates.get), 0.0
+        audio = [heard(row) for row in rows]
+        rate, tail = max(self.rates, key=self.rates.__getitem__), 0.0
         if self.train:
             rng = np.random.default_rng(rows[0]["batch"])
             shares = np.array(list(self.rates.values()))
@@ -116,12 +117,22 @@ class Collator:
         )
 
 
+def heard(row: dict) -> np.ndarray:
+    """The waveform `(samples,)` of a row at 16 kHz, with its companions, if it has any."""
+    if "companions" in row:
+        return joined(row["audio"]["bytes"], row["others"], row["companions"].before)
+    return decode(row["audio"]["bytes"])
+
+
 def recast(row: dict, open_ended: float = OPEN_ENDED) -> dict:
     """`row` asked afresh, as its `seed` draws; the stored answer may be to a yes-or-no question."""
     if row["task"] == "audio_qa":  # its question is its own
         return row
     right = row["label"] or row["answer"]
     rng = random.Random(row["seed"])
+    if "companions" in row and len(present := row["companions"].labels) > 1:
+        instruction, answer = cast_heard(right, present, row["labels"], rng)
+        return {**row, "instruction": instruction, "answer": answer}
     instruction, answer, _ = cast(row["task"], right, row["labels"], rng, open_ended=open_ended)
     return {**row, "instruction": instruction, "answer": answer}
 

@@ -35,6 +35,8 @@ class Mixture:
         examples: clips that the whole run hears.
         batch_seconds: audio of one optimizer step, padding and all processes included.
         max_seconds: longer clips are left out (counted and printed).
+        joined: how often a clip with a label is heard in a long recording, among other clips of its task.
+        joined_seconds: the longest of those.
         temperature: a task is heard in proportion to its clips to this power, times its weight: 0 looks at
             weights only, 1 hears every clip equally often.
         floors: least share of a domain.
@@ -49,6 +51,8 @@ class Mixture:
     examples: int = 16_000
     batch_seconds: float = 96.0
     max_seconds: float = 12.0
+    joined: float = 0.0
+    joined_seconds: float = 60.0
     temperature: float = 0.5
     floors: dict[str, float] = field(default_factory=dict)
     replay: float = 0.0
@@ -58,6 +62,9 @@ class Mixture:
         if not self.tasks or min(self.tasks.values()) <= 0:
             raise RecipeError(f"mixture.tasks is {self.tasks}, but it needs tasks with weights above 0")
         share("mixture.temperature", self.temperature)
+        share("mixture.joined", self.joined)
+        if self.joined and self.streaming:
+            raise RecipeError("mixture.joined is not for streams, which cannot be searched for other clips")
         self.excluded = {name: Path(path) for name, path in self.excluded.items()}
         if self.dataset == PUBLIC and not self.streaming:
             raise RecipeError("mixture.dataset is public_mixture, which is only read with `streaming: true`")
@@ -66,10 +73,9 @@ class Mixture:
         share("mixture.replay", self.replay)
         if sum(self.floors.values()) > 1:
             raise RecipeError(f"mixture.floors add up to {sum(self.floors.values())}, more than 1")
-        if self.max_seconds > self.batch_seconds:
-            raise RecipeError(
-                f"mixture.max_seconds is {self.max_seconds}, more than the {self.batch_seconds} of a whole batch"
-            )
+        for name in ("max_seconds", *(["joined_seconds"] if self.joined else [])):
+            if (longest := getattr(self, name)) > self.batch_seconds:
+                raise RecipeError(f"mixture.{name} is {longest}, more than the {self.batch_seconds} of a whole batch")
 
 
 @dataclass(kw_only=True)

@@ -265,4 +265,4 @@ def write_vocabulary(folder: Path) -> None:
     from tokenizers import Tokenizer
 
     vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
-    (folder / "vocabulary.json").write_text(json.dumps(sorted(vocabulary, key=vocabulary.get)))
+    (folder / "vocabulary.json").write_text(json.dumps(sorted(vocabulary, key=vocabulary.__getitem__)))

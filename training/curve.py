@@ -14,7 +14,8 @@ def read_losses(run: Path) -> tuple[list[tuple[int, float]], dict[str, list[tupl
     states = sorted(run.rglob("trainer_state.json"), key=lambda path: path.stat().st_mtime)
     if not states:
         raise FileNotFoundError(f"{run} holds no trainer_state.json: nothing was trained there yet")
-    training, validation = [], {}
+    training: list[tuple[int, float]] = []
+    validation: dict[str, list[tuple[int, float]]] = {}
     for entry in json.loads(states[-1].read_text())["log_history"]:
         if "loss" in entry:
             training.append((entry["step"], entry["loss"]))

@@ -17,6 +17,7 @@ from dataset_builders.public_mixture import load_mixture
 from dataset_builders.public_streams import open_streams
 
 from . import config
+from .long_recordings import GAP, Companions, companions
 from .sampling import shares
 
 POOL = 16
@@ -27,7 +28,8 @@ class Mixture(Dataset):
     """Rows drawn from several tasks; a task starts again when all its rows were heard.
 
     An item is a row of the dataset plus its task's `labels`, a `seed`, from which its instruction and
-    augmentation are drawn, and its `batch`, from which is drawn what all processes do alike.
+    augmentation are drawn, its `batch`, from which is drawn what all processes do alike, and, in a long recording,
+    its `companions` and their `others`, sound files.
 
     Args:
         recipe: what is heard.
@@ -52,6 +54,8 @@ class Mixture(Dataset):
             self.rows[places] = np.concatenate(rounds or [np.empty(0, int)])[: len(places)]
             seconds[places] = np.asarray(task["duration"])[self.rows[places]]
         self.drawn = drawn
+        self.companions = self._join(recipe, seconds, np.random.default_rng((seed, 1)))
+        self.seconds = seconds
         self.batches = batch_by_seconds(seconds, recipe.batch_seconds, rng)
         self.batch_of = {place: number for number, batch in enumerate(self.batches) for place in batch}
 
@@ -60,12 +64,30 @@ class Mixture(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         task = self.drawn[index]
-        return {
+        row = {
             **self.tasks[task][int(self.rows[index])],
             "labels": self.labels[task],
             "seed": index,
             "batch": self.batch_of[index],
+            "duration": float(self.seconds[index]),
         }
+        if together := self.companions.get(index):
+            row["companions"] = together
+            row["others"] = [self.tasks[task][place]["audio"]["bytes"] for place in together.places]
+        return row
+
+    def _join(self, recipe: config.Mixture, seconds: np.ndarray, rng: np.random.Generator) -> dict[int, Companions]:
+        """Companions of the items that are heard in long recordings, whose `seconds` are raised."""
+        found = {}
+        for number, task in enumerate(self.tasks):
+            if not self.labels[number]:
+                continue
+            labels, lengths = np.asarray(task["label"]), np.asarray(task["duration"])
+            for index in np.flatnonzero(self.drawn == number).tolist():
+                if rng.random() < recipe.joined:
+                    found[index] = companions(labels, lengths, self.rows[index], recipe.joined_seconds, rng)
+                    seconds[index] += (lengths[found[index].places] + GAP).sum()
+        return found
 
 
 class Parts(Sampler):

@@ -41,6 +41,9 @@ TOLD = ("tasks", "domains", "clips", "seconds")
 class UniWhisperTrainer(Trainer):
     """The Trainer with our batches, our learning rates, the collators of each split, and a meter."""
 
+    data_collator: Collator
+    optimizer: torch.optim.Optimizer | None
+
     def __init__(self, *args, recipe: Recipe, eval_collator: Collator, quick_knn: QuickKNN | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.recipe, self.eval_collator, self.quick_knn = recipe, eval_collator, quick_knn

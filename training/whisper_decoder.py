@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ class WhisperCollator(Collator):
         pooled: how often the answer is found from the mean of the frames, but for transcripts.
     """
 
-    tokenizer: object = None
+    tokenizer: Any = None
     pooled: float = 0.0
 
     def inputs(self, rows: list[dict], audio: list[np.ndarray], rate: float, tail: float) -> dict:
