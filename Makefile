@@ -14,6 +14,7 @@ demo: .venv/.demo ffmpeg
 test: .venv/.dev ffmpeg
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(CHECKPOINT)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q --durations=10
 

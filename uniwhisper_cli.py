@@ -94,7 +94,8 @@ def embed(
     except TableError as error:
         _refuse(str(error))
     todo = [path for path in paths if not table.holds(path)]
-    embedder = Embedder(checkpoint, dtype) if todo else None
+    if todo:
+        embedder = Embedder(checkpoint, dtype)
     saved = time.monotonic()
 
     def one(path: Path) -> None:
@@ -248,10 +249,14 @@ def search(
         if index:
             describes = made_by(index)["descriptions"] is not None
             opened = SearchIndex.open(index, WindowReader(checkpoint, dtype, describes))
-        else:
+        elif folder:
             opened = cached_index(folder, WindowReader(checkpoint, dtype, words))
             failed = _failures(_update(opened, _expand([str(folder)])).failed)
-        hits = opened.by_words(query, top) if words else opened.by_audio(example, top, leave_out=_absolute(query))
+        hits = (
+            opened.by_words(query, top)
+            if example is None
+            else opened.by_audio(example, top, leave_out=_absolute(query))
+        )
     except (AudioError, SearchIndexError) as error:
         _refuse(str(error))
     moments = [{key: getattr(hit, key) for key in MOMENT} for hit in hits]

@@ -28,7 +28,7 @@ def _module(name: str) -> datasets.load.DatasetModule:
     """Return what `datasets` builds `name` from; its hash changes with builder and data."""
     builder = import_module(BUILDERS[name])
     digest = hashlib.sha256()
-    for path in [Path(builder.__file__), *builder.fingerprint_files()]:
+    for path in [Path(str(builder.__file__)), *builder.fingerprint_files()]:
         digest.update(path.read_bytes())
     return datasets.load.DatasetModule(builder.__name__, digest.hexdigest()[:16], {"dataset_name": name})
 
@@ -42,7 +42,7 @@ def _resolving(factory: Any) -> Any:
     def resolve(path: str, *args: Any, **kwargs: Any) -> datasets.load.DatasetModule:
         return _module(path) if path in BUILDERS else factory(path, *args, **kwargs)
 
-    resolve.resolves_builders = True
+    vars(resolve)["resolves_builders"] = True
     return resolve
 
 

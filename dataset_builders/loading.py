@@ -140,7 +140,7 @@ class _Stream(IterableDataset):
 def batch_like_sizes(sizes: np.ndarray, batch_size: int, rng: np.random.Generator | None) -> list[np.ndarray]:
     """Cut the places of `sizes` into batches: in order or, given `rng`, of like sizes and in random order."""
     span = batch_size * BATCHES_SORTED_TOGETHER
-    batches = []
+    batches: list[np.ndarray] = []
     for start in range(0, len(sizes), span):
         part = np.arange(start, min(start + span, len(sizes)))
         if rng is not None:

@@ -68,8 +68,9 @@ def open_streams(
     for task in tasks:
         listed = [entry for entry in mixture if entry.task == task]
         usable = tuple(entry for entry in listed if not entry.leaves_out or entry.id in excluded)
-        for entry in (one for one in listed if one not in usable):
-            print(f"{entry}: left out, {entry.hours:,.0f} h, as no list tells its {entry.leaves_out['rows']}")
+        for entry in listed:
+            if entry.leaves_out and entry.id not in excluded:
+                print(f"{entry}: left out, {entry.hours:,.0f} h, as no list tells its {entry.leaves_out['rows']}")
         if not usable:
             raise ValueError(f"the public mixture has no dataset for {task!r} that may be used")
         found[task] = PublicTask(usable, excluded)

@@ -70,8 +70,9 @@ def load_audio(
 
     Raises:
         AudioError: missing, empty, damaged or cut-short file; unknown format; fewer than 400
-            samples (25 ms) or more than `max_seconds`; NaN or infinity; a rate outside 1 kHz to 768 kHz; an array whose
-            channel axis is ambiguous or whose rate is not given.
+            samples (25 ms) or more than `max_seconds`; NaN, infinity, or samples so large that they become
+            that when resampled; a rate outside 1 kHz to 768 kHz; an array whose channel axis is ambiguous or
+            whose rate is not given.
     """
     name = _name(source)
     rate, blocks, promised, slack = _open(source, sampling_rate, name)
@@ -86,6 +87,8 @@ def load_audio(
 
     def append(piece: np.ndarray) -> None:
         nonlocal filled
+        if not np.isfinite(piece).all():  # though what it is resampled from is
+            raise AudioError(f"{name} holds samples too large to be resampled.")
         if filled + len(piece) > len(audio):
             audio.resize(max(2 * len(audio), filled + len(piece)), refcheck=False)
         audio[filled : filled + len(piece)] = piece
@@ -183,10 +186,10 @@ def _open(source: str | Path | bytes | np.ndarray, rate: int | None, name: str) 
         stream = _open_file(io.BytesIO(source), name)
     elif isinstance(source, (str, Path)):
         path = Path(source)
-        if path.is_dir():
-            raise AudioError(f"{name} is a folder, not an audio file.")
         try:
             stream = _open_file(path.open("rb"), name)
+        except IsADirectoryError:
+            raise AudioError(f"{name} is a folder, not an audio file.") from None
         except FileNotFoundError:
             raise AudioError(f"{name} does not exist.") from None
         except OSError as error:

@@ -161,6 +161,9 @@ def eviction(model: PreTrainedModel, method: CacheEviction) -> Iterator[None]:
 class BoundedLayer(DynamicLayer):
     """A cache layer of at most `budget` entries: the first `sinks`, and the last."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def __init__(self, cache: "BoundedCache"):
         super().__init__()
         self.cache, self.seen = cache, 0

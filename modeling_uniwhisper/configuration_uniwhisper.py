@@ -1,5 +1,8 @@
 """Configuration of UniWhisper: a Whisper encoder, an elastic adapter and a causal language model."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
@@ -50,14 +53,19 @@ class UniWhisperConfig(PreTrainedConfig):
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
 
-    audio_config: dict | PreTrainedConfig | None = None
-    text_config: dict | PreTrainedConfig | None = None
+    audio_config: Any = None  # as given: a dict, a config or nothing; from then on a config
+    text_config: Any = None
     audio_token_id: int = 0
     audio_token_rates: list[float | int] | tuple[float | int, ...] = (25.0, 12.5, 6.25, 3.125)
     audio_token_rate: float | int = 12.5
     adapter_hidden_size: int = 1024
     embedding_layer: int = 6
     initializer_range: float = 0.02
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the vectors that `embed` gives."""
+        return self.audio_config.hidden_size
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
@@ -73,7 +81,7 @@ class UniWhisperConfig(PreTrainedConfig):
             )
 
 
-def frames_per_audio_token(rate: float, rates: list[float]) -> int:
+def frames_per_audio_token(rate: float, rates: Sequence[float]) -> int:
     """Encoder frames that one audio token at `rate` tokens a second stands for."""
     if rate not in rates:
         raise ValueError(f"audio_token_rate is {rate} Hz, but this model offers {', '.join(map(str, rates))} Hz")

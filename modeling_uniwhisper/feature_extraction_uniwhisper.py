@@ -169,7 +169,9 @@ def cut_windows(waveform: torch.Tensor, size: int) -> list[tuple[int, int]]:
     total = len(waveform)
     cuts = [*range(0, total, size), total]
     if len(cuts) > 2 and total - cuts[-2] < MIN_SAMPLES:
-        cuts[-2] = (cuts[-3] + total) // 2 // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
+        half = (cuts[-3] + total) // 2 // SAMPLES_PER_FRAME * SAMPLES_PER_FRAME
+        least = -(-(total - size) // SAMPLES_PER_FRAME) * SAMPLES_PER_FRAME  # more than half only of windows of 40 ms
+        cuts[-2] = max(half, least)
     return list(pairwise(cuts))
 
 

@@ -28,6 +28,7 @@ from .configuration_uniwhisper import ENCODER_FRAME_RATE, frames_per_audio_token
 from .feature_extraction_uniwhisper import cut_windows, window_samples
 from .modeling_uniwhisper import WINDOWS_PER_BATCH, UniWhisperForConditionalGeneration
 from .processing_uniwhisper import UniWhisperProcessor
+from .token_pruning import TokenPruning, pruning
 
 WAYS = ("all", "rate", "windows", "notes")
 TOO_LONG = "windows"  # what "auto" does where not all fits
@@ -51,6 +52,7 @@ class Reply:
         how: "all", "rate", "windows" or "notes".
         audio_token_rate: audio tokens a second that were read.
         audio_tokens: how many.
+        kept_tokens: how many of them the last layers read.
         spans: what was heard at that rate, from and to in seconds, in order.
         duration: seconds of the recording.
     """
@@ -59,6 +61,7 @@ class Reply:
     how: str
     audio_token_rate: float
     audio_tokens: int
+    kept_tokens: int
     spans: tuple[tuple[float, float], ...]
     duration: float
 
@@ -71,6 +74,8 @@ class Reply:
     def heard(self) -> str:
         """How it was listened to, in words."""
         rate = f"{self.audio_token_rate:.3g} tokens a second"
+        if self.kept_tokens < self.audio_tokens:
+            rate += f", of which {self.kept_tokens:,} were kept"
         if self.how == "windows":
             spans = ", ".join(f"{clock(start)} to {clock(end)}" for start, end in self.spans)
             return f"chose {self.seconds_heard:.0f} of {self.duration:.0f} s and heard them at {rate}: {spans}"
@@ -140,6 +145,7 @@ class Recording:
         max_new_tokens: int = MAX_NEW_TOKENS,
         audio_token_rate: float | None = None,
         streamer: BaseStreamer | None = None,
+        prune: TokenPruning | None = None,
     ) -> Reply:
         """Answer a question, greedily.
 
@@ -149,9 +155,10 @@ class Recording:
             max_new_tokens: longest answer.
             audio_token_rate: tokens a second, one that the config lists; its own if not given. "rate" may lower it.
             streamer: is given the prompt's token ids and then the answer's, one by one, as `generate` does.
+            prune: drops audio tokens while the question is read, so that nothing of them is kept for the next.
 
-        Raises `ValueError` for an empty question, one with an audio placeholder, an unknown way or rate, and for more
-        than the context holds.
+        Raises `ValueError` for an empty question, one with an audio placeholder, an unknown way or rate, for more than
+        the context holds, and for notes, of whose windows nothing is pruned.
         """
         if not question.strip():
             raise ValueError("the question is empty")
@@ -172,15 +179,28 @@ class Recording:
             stride = self._slower(stride, room)
         if how == "windows":
             windows = self._choose(prompt, stride, room)
+        kept = tokens = self._count(windows, stride)
+        prunes = prune is not None and not prune.keeps_all
         if how == "notes":
+            if prunes:
+                raise ValueError("notes are of windows heard one by one, of which nothing is pruned")
             text = self._read_notes(prompt, question, stride, max_new_tokens, streamer)
+        elif tokens > room:
+            seconds = int(self.window_frames[windows].sum()) / ENCODER_FRAME_RATE
+            raise ValueError(
+                f"{seconds:.0f} s at {ENCODER_FRAME_RATE / stride:g} tokens a second are {tokens} tokens, but the "
+                f"language model has room for {room}: take a lower audio_token_rate, or listen by {', '.join(WAYS[1:])}"
+            )
+        elif prunes:
+            text, kept = self._read_pruned(prompt, windows, stride, max_new_tokens, streamer, prune)
         else:
-            text = self._read(prompt, windows, stride, room, max_new_tokens, streamer)
+            text = self._read(prompt, windows, stride, max_new_tokens, streamer)
         return Reply(
             text=text,
             how=how,
             audio_token_rate=ENCODER_FRAME_RATE / stride,
-            audio_tokens=self._count(windows, stride),
+            audio_tokens=tokens,
+            kept_tokens=kept,
             spans=joined([self.spans[window] for window in windows]),
             duration=self.duration,
         )
@@ -302,18 +322,11 @@ class Recording:
         prompt: str,
         windows: torch.Tensor,
         stride: int,
-        room: int,
         max_new_tokens: int,
         streamer: BaseStreamer | None,
     ) -> str:
         """Answer about `windows`; what the model keeps of them is there for the next question."""
-        if (tokens := self._count(windows, stride)) > room:
-            seconds = int(self.window_frames[windows].sum()) / ENCODER_FRAME_RATE
-            raise ValueError(
-                f"{seconds:.0f} s at {ENCODER_FRAME_RATE / stride:g} tokens a second are {tokens} tokens, but the "
-                f"language model has room for {room}: take a lower audio_token_rate, or listen by {', '.join(WAYS[1:])}"
-            )
-        inputs = self._inputs(prompt, [tokens])
+        inputs = self._inputs(prompt, [self._count(windows, stride)])
         audio = (inputs["input_ids"][0] == self.model.config.audio_token_id).nonzero()
         prefix = inputs["input_ids"][:, : int(audio[-1]) + 1]
         key = stride, *windows.tolist()
@@ -328,6 +341,24 @@ class Recording:
         cache.crop(prefix.shape[1] - cache.get_seq_length())
         self._prefixes[key] = cache
         return answer
+
+    def _read_pruned(
+        self,
+        prompt: str,
+        windows: torch.Tensor,
+        stride: int,
+        max_new_tokens: int,
+        streamer: BaseStreamer | None,
+        prune: TokenPruning,
+    ) -> tuple[str, int]:
+        """Answer about `windows` with fewer audio tokens, and how many; the whole prompt is read at once."""
+        tokens, cache = torch.cat(self.audio_tokens(windows, stride)), DynamicCache()
+        inputs = self._inputs(prompt, [len(tokens)])
+        with pruning(self.model, prune):
+            [answer], _ = self._generate(
+                inputs, max_new_tokens, audio_embeds=tokens, past_key_values=cache, streamer=streamer
+            )
+        return answer, int(cache.held[-1].audio.sum())
 
     def _generate(self, inputs: BatchEncoding, max_new_tokens: int, **kwargs) -> tuple[list[str], torch.Tensor]:
         """The greedy answer of each row, and the logits of its first token `(rows, vocabulary)`."""

@@ -139,7 +139,7 @@ class UniWhisperPreTrainedModel(PreTrainedModel):
     config_class = UniWhisperConfig
     base_model_prefix = "model"
     main_input_name = "input_features"
-    input_modalities = ("audio", "text")
+    input_modalities: tuple[str, ...] = ("audio", "text")
     supports_gradient_checkpointing = True
     _no_split_modules = ["UniWhisperEncoderLayer"]
     _skip_keys_device_placement = ["past_key_values"]
@@ -450,6 +450,7 @@ class UniWhisperForConditionalGeneration(UniWhisperPreTrainedModel, GenerationMi
         self.language_model.set_output_embeddings(new_embeddings)
 
     def get_audio_features(self, *args, **kwargs) -> BaseModelOutputWithPooling:
+        """Audio tokens; see [`UniWhisperModel.get_audio_features`]."""
         return self.model.get_audio_features(*args, **kwargs)
 
     def get_placeholder_mask(self, input_ids: torch.Tensor, audio_embeds: torch.Tensor) -> torch.Tensor:

@@ -79,7 +79,7 @@ class UniWhisperProcessor(ProcessorMixin):
         if text is None and audio is None:
             raise ValueError("neither text nor audio is given")
         if text is None:
-            return self.feature_extractor(audio, sampling_rate=sampling_rate, **(audio_kwargs or {}))
+            return self._features(audio, sampling_rate, audio_kwargs)
         if audio_token_rate is not None and audio_token_budget is not None:
             raise ValueError("both an audio_token_rate and an audio_token_budget are given, but one sets the other")
         texts = [text] if isinstance(text, str) else list(text)
@@ -91,7 +91,7 @@ class UniWhisperProcessor(ProcessorMixin):
             )
         data: dict = {}
         if audios:
-            data = dict(self.feature_extractor(audios, sampling_rate=sampling_rate, **(audio_kwargs or {})))
+            data = dict(self._features(audios, sampling_rate, audio_kwargs))
             windows = data["window_frames"].split(data["num_windows"].tolist())
             if audio_token_budget is None:
                 rate = self.audio_token_rate if audio_token_rate is None else audio_token_rate
@@ -102,6 +102,11 @@ class UniWhisperProcessor(ProcessorMixin):
             texts = [self._expand(prompt, counts) for prompt in texts]
         tokens = self.tokenizer(texts, padding=padding, padding_side=padding_side, return_tensors="pt", **text_kwargs)
         return BatchFeature({**tokens, **data})
+
+    def _features(self, audio, sampling_rate: int | None, audio_kwargs: dict | None) -> BatchFeature:
+        """The feature extractor's tensors; files are read, and `audio_kwargs` may name the rate, as elsewhere."""
+        audio = self.feature_extractor.fetch_audio(audio)
+        return self.feature_extractor(audio, **{"sampling_rate": sampling_rate, **(audio_kwargs or {})})
 
     def _count(self, windows: list[torch.Tensor], rate: float) -> list[int]:
         """Audio tokens of each audio, of whose `windows` the frames are given."""

@@ -1,9 +1,12 @@
 """Reading many recordings for a search index on a Ray cluster: one model a worker, one file at a time."""
 
 import logging
+import os
+import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +14,7 @@ import pyarrow as pa
 from .search_index import SearchIndexError
 from .window_reader import FileRows, WindowReader
 
+CONNECT_SECONDS = 10.0
 MOST_BLOCKS = 10_000  # a block is one file up to here; a stopped run loses the blocks at work
 
 
@@ -35,7 +39,7 @@ def reading_on_ray(
     """What [`SearchIndex.update`] takes as `read_all`, at work on a Ray cluster.
 
     Args:
-        address: of the cluster, or "local" to start one here.
+        address: of the cluster, HOST:PORT or ray://HOST:PORT; "auto" for one on this machine, "local" to start one.
         reader: each worker opens the same; the checkpoint and the recordings have the same paths on every machine.
         workers: as many as the cluster has GPUs, or CPUs where it has none, if not given.
 
@@ -49,6 +53,8 @@ def reading_on_ray(
     def read_all(titles: Mapping[str, str]) -> Iterator[FileRows]:
         if not titles:
             return
+        if address not in ("local", "auto"):
+            _find(address)
         try:
             with warnings.catch_warnings():  # LanceDB's of a fork, which only starts other programs here
                 warnings.simplefilter("ignore", RuntimeWarning)
@@ -76,6 +82,22 @@ def reading_on_ray(
             ray.shutdown()
 
     return read_all
+
+
+def _find(address: str) -> None:
+    """Raises [`SearchIndexError`] where nothing listens, and lets Ray try once: it would for a quarter of an hour."""
+    try:
+        place = urlsplit(f"//{address.removeprefix('ray://')}")
+        host, port = place.hostname, place.port
+    except ValueError:
+        port = None
+    if port is None:
+        raise SearchIndexError(f"{address} is no address of a Ray cluster: HOST:PORT, ray://HOST:PORT, auto or local")
+    try:
+        socket.create_connection((host, port), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SearchIndexError(f"no Ray cluster answers at {address}: {error.strerror or error}") from None
+    os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # of 40 s, where something else listens
 
 
 def _to_bytes(rows: pa.Table) -> bytes:

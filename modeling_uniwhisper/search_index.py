@@ -7,7 +7,7 @@ the two rankings are fused by reciprocal ranks (Cormack et al. 2009).
 
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -121,15 +121,18 @@ class SearchIndex:
     ) -> Updated:
         """Reads files that are new or changed since, and drops those that no longer exist.
 
-        A file's rows are written at once, so an interrupted update goes on where it was.
+        A file's rows are written at once, so an interrupted update goes on where it was. Of a file that two updates
+        wrote at the same moment, the rows are there twice: it is read again.
 
         Args:
             titles: files by path, each with its title.
             read_all: reads them; the reader, one after the other, if not given.
             progress: wraps what is read, of which the number is told too.
         """
-        files = self.table.search().select(["path", "size", "mtime_ns"]).limit(None).to_arrow()
-        held = dict(zip(files["path"].to_pylist(), zip(files["size"].to_pylist(), files["mtime_ns"].to_pylist())))
+        rows = self.table.search().select(["path", "start", "size", "mtime_ns"]).limit(None).to_arrow()
+        held = dict(zip(rows["path"].to_pylist(), zip(rows["size"].to_pylist(), rows["mtime_ns"].to_pylist())))
+        times = Counter(zip(rows["path"].to_pylist(), rows["start"].to_pylist()))
+        held |= {path: None for (path, _), number in times.items() if number > 1}
         gone = [path for path in held if not os.path.exists(path)]
         todo = {path: title for path, title in titles.items() if held.get(path) != file_version(Path(path))}
         failed = {}
@@ -231,8 +234,8 @@ class SearchIndex:
         if not self._is_exact:
             search = self._search(column, vector, CANDIDATES)
             rows = (search.where(f"path != {_quoted(leave_out)}") if leave_out else search).to_arrow()
-            return _hits(rows, self._comparable(column, _matrix(rows, column)) @ query)
-        scores = self._compared[column] @ query
+            return _hits(rows, _cosines(self._comparable(column, _matrix(rows, column)), query))
+        scores = _cosines(self._compared[column], query)
         places = np.flatnonzero(pc.not_equal(self._rows["path"], leave_out).to_numpy())
         best = places[np.argsort(-scores[places], kind="stable")[:CANDIDATES]]
         return _hits(self._rows.take(best), scores[best])
@@ -316,6 +319,11 @@ def _matrix(rows: pa.Table, column: str) -> np.ndarray:
     return vectors.flatten().to_numpy().reshape(len(rows), vectors.type.list_size)
 
 
+def _cosines(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Of unit vectors `(rows, dim)` and `(dim,)`, whose rounding may make them a little more than 1."""
+    return (vectors @ query).clip(-1, 1)
+
+
 def _keys(rows: pa.Table) -> set[tuple[str, float]]:
     return set(zip(rows["path"].to_pylist(), rows["start"].to_pylist()))
 
@@ -333,13 +341,13 @@ def _hits(rows: pa.Table, scores: np.ndarray) -> list[Hit]:
 
 def _fused(*rankings: list[Hit]) -> list[Hit]:
     """Hits of several rankings by the sum of their reciprocal ranks, 1 being first in each; equals share a rank."""
-    scores: Counter[tuple[str, float]] = Counter()
+    scores: defaultdict[tuple[str, float], float] = defaultdict(float)
     for hits in rankings:
         ranks = {score: rank for rank, score in enumerate(dict.fromkeys(hit.score for hit in hits), 1)}
         for hit in hits:
             scores[hit.path, hit.start] += (FUSION_RANK + 1) / (FUSION_RANK + ranks[hit.score]) / len(rankings)
     found = {(hit.path, hit.start): hit for hits in rankings for hit in hits}
-    return [replace(found[key], score=score) for key, score in scores.most_common()]
+    return [replace(found[key], score=score) for key, score in sorted(scores.items(), key=lambda item: -item[1])]
 
 
 def _first(hits: Iterable[Hit], top: int, per_recording: int | None) -> list[Hit]:

@@ -180,7 +180,8 @@ class ThinDecoder:
         if {type(layer) for layer in cache.layers} != {DynamicLayer}:
             raise ValueError("pruning and eviction need a DynamicCache whose layers have no sliding window")
         places = torch.arange(audio.shape[1], device=audio.device).expand_as(audio)
-        self.held, self.last_attention = [Held(0, audio.shape[1], valid, audio & valid, places)], None
+        self.held = [Held(0, audio.shape[1], valid, audio & valid, places)]
+        self.last_attention: tuple | None = None
         self.last = position_ids.expand(*position_ids.shape[:-2], *audio.shape).masked_fill(~valid, 0).amax(-1)
         self.last = self.last.view(-1, len(audio))[0]
         shape = states.shape

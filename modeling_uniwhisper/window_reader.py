@@ -65,7 +65,7 @@ class WindowReader:
         processor: UniWhisperProcessor | None = None,
     ):
         self.checkpoint, self.dtype, self.words = checkpoint, dtype, words
-        self._given = None if model is None else (model, processor)
+        self._given = None if model is None or processor is None else (model, processor)
         self.made_by = {
             "encoder": encoder_sha256(checkpoint),
             "dtype": dtype,

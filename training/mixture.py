@@ -78,7 +78,7 @@ class Mixture(Dataset):
 
     def _join(self, recipe: config.Mixture, seconds: np.ndarray, rng: np.random.Generator) -> dict[int, Companions]:
         """Companions of the items that are heard in long recordings, whose `seconds` are raised."""
-        found = {}
+        found: dict[int, Companions] = {}
         for number, task in enumerate(self.tasks):
             if not self.labels[number]:
                 continue

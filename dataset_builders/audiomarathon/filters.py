@@ -49,7 +49,7 @@ def _surplus(items: Sequence[PublishedItem], dropped: dict[int, str]) -> list[in
             classes[item.label].append(at)
     size = min(map(len, classes.values()), default=0)
     rng = random.Random(SEED)
-    surplus = []
+    surplus: list[int] = []
     for places in classes.values():
         if len(places) > size:
             surplus += set(places) - set(rng.sample(places, size))

@@ -15,6 +15,9 @@ from typing import Any
 from .tasks import LETTERS, MarathonTask
 from .wording import instruct
 
+TEXTS: dict[str, Any] = {"str": str, "str | None": str | None}
+"""Which of the fields below are texts, by how their type is written."""
+
 
 class ItemsError(ValueError):
     """A folder of items that cannot be read."""
@@ -54,7 +57,7 @@ class Item:
     def __post_init__(self):
         for field in fields(self):
             value = getattr(self, field.name)
-            kind = {"str": str, "str | None": str | None}.get(field.type, object)
+            kind = TEXTS.get(str(field.type), object)
             if not isinstance(value, kind):
                 raise ItemsError(f"{self.id}: field {field.name!r} should be a text, but is {value!r}")
         texts = {choice for choice in self.choices if isinstance(choice, str)}
@@ -62,9 +65,9 @@ class Item:
             raise ItemsError(f"{self.id}: choices should be 2 to {len(LETTERS)} texts that differ: {self.choices}")
         if self.choices and self.answer not in self.choices:
             raise ItemsError(f"{self.id}: the answer {self.answer!r} is none of {list(self.choices)}")
-        evidence = self.start, self.end
-        if evidence != (None, None) and (None in evidence or not 0 <= self.start <= self.end):
-            raise ItemsError(f"{self.id}: evidence should be 0 <= start <= end, in seconds, but is {evidence}")
+        start, end = self.start, self.end
+        if (start is None) != (end is None) or (start is not None and end is not None and not 0 <= start <= end):
+            raise ItemsError(f"{self.id}: evidence should be 0 <= start <= end, in seconds, but is {start, end}")
         if not self.answer or not self.duration > 0:
             raise ItemsError(
                 f"{self.id}: needs an answer and a duration above 0 s, has {self.answer!r}, {self.duration}"

@@ -102,7 +102,7 @@ class _Record:
 def read_json(folder: Path, layout: Layout) -> Iterator[Entry]:
     """Yield the items of `layout.index`, whose audio lies in its folder or in `wav` of it."""
     file = folder / layout.index
-    names = Counter()
+    names: Counter[str] = Counter()
     for number, fields in enumerate(_load_items(file, layout.items)):
         record = _Record(f"{file}, item {number}", fields if isinstance(fields, dict) else {})
         path = Path(record.text(layout.path))
@@ -168,7 +168,7 @@ def read_transcripts(folder: Path, layout: Layout) -> Iterator[Entry]:
         yield Entry(where=str(audio), name=name, audio=audio, answer=text, group=audio.parts[-3])
 
 
-_VOXCELEB = {
+_VOXCELEB: dict[str, Any] = {
     "folder": "VoxCeleb/concatenated_audio",
     "read": read_json,
     "group": "speaker_id_original",

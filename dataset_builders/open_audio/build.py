@@ -47,7 +47,7 @@ class Schema:
 
     features: datasets.Features
     version: datasets.Version
-    row: Callable[[str, TaskConfig, Clip, int, Piece], dict[str, Any]]
+    row: Callable[..., dict[str, Any]]
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Statistics:
         clips = len(self.seconds)
         counts = {column: {k: n for k, n in sorted(c.items()) if k} for column, c in self.counts.items()}
         labels = counts["label"]
-        quantiles = np.quantile(self.seconds, (0, 0.05, 0.5, 0.95, 1)) if clips else []
+        quantiles = list(np.quantile(self.seconds, (0, 0.05, 0.5, 0.95, 1))) if clips else []
         return {
             "clips": clips,
             "minutes": round(sum(self.seconds) / 60, 2),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import datasets
 
@@ -104,7 +105,7 @@ def _task(
     group: str,
     why: str,
     dataset: str = "open_audio",
-    **more: bool | float,
+    **more: Any,
 ) -> ProbeTask:
     return ProbeTask(name, domain, kind, METRICS[kind], dataset, config, group, why, **more)
 

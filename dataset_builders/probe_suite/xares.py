@@ -152,7 +152,7 @@ def read_tar(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
             members = ((_MEMBER.fullmatch(member.name), member) for member in tar if member.isfile())
             named = ((match, member) for match, member in members if match)
             for key, group in groupby(named, key=lambda pair: pair[0]["key"]):
-                yield key, {match["suffix"].lower(): tar.extractfile(member).read() for match, member in group}
+                yield key, {match["suffix"].lower(): tar.extractfile(member).read() for match, member in group}  # type: ignore[union-attr]  # all are files
     except tarfile.TarError as error:
         raise XaresError(f"{path} is not a whole tar: {error}") from None
 

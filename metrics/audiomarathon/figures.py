@@ -6,12 +6,14 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import style
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from dataset_builders.audiomarathon.tasks import TASKS, MarathonTask
@@ -59,7 +61,7 @@ def figures(runs: Sequence[Run]) -> Iterator[tuple[str, Figure]]:
 def radar(runs: Sequence[Run], tasks: Sequence[MarathonTask]) -> Figure:
     """Scores as the paper takes them, ours as full lines, a few published ones as broken ones."""
     figure = Figure(figsize=(7, 7.4), layout="constrained")
-    axes = figure.subplots(subplot_kw={"projection": "polar"})
+    axes: Any = figure.subplots(subplot_kw={"projection": "polar"})
     angles = np.linspace(0, 2 * np.pi, len(tasks), endpoint=False)
     ring = [*range(len(tasks)), 0]
 
@@ -88,8 +90,7 @@ def radar(runs: Sequence[Run], tasks: Sequence[MarathonTask]) -> Figure:
 def parts(runs: Sequence[Run], tasks: Sequence[MarathonTask], field: str) -> Figure:
     """Strict scores of parts of the items, a panel a task and a bar a run."""
     columns, rows = min(COLUMNS, len(tasks)), -(-len(tasks) // COLUMNS)
-    figure = Figure(figsize=(max(2.8 * columns, 4.5), 2.4 * rows + 0.5), layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.06)
+    figure = Figure(figsize=(max(2.8 * columns, 4.5), 2.4 * rows + 0.5), layout=ConstrainedLayoutEngine(h_pad=0.06))
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False).flat
     width = 0.8 / len(runs)
     coloured = list(zip(runs, cycle(COLOURS)))
@@ -99,7 +100,7 @@ def parts(runs: Sequence[Run], tasks: Sequence[MarathonTask], field: str) -> Fig
         shown = parts_of(runs, [task], field)
         for number, (result, one, (_, colour)) in enumerate(zip(results, scores, coloured)):
             places = [shown.index(part) + (number - (len(runs) - 1) / 2) * width for part in one]
-            values = [result.good(part[result.measure]) for part in one.values()]
+            values = [result.good(part[result.measure]) for part in one.values()] if result else []
             # The edge shows a score of 0 as a line.
             axes.bar(places, values, 0.85 * width, color=colour, edgecolor=colour, lw=1.5)
         axes.set_xticks(range(len(shown)), shown, **SLANTED)

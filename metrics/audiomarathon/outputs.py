@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,9 @@ HEARD_WHOLE = 0.99
 """Share of a recording from which on it counts as heard whole: a model's last frame may be cut."""
 
 
+Score = TypeVar("Score", float, np.ndarray)
+
+
 class RunError(ValueError):
     """A folder that does not hold what a run writes, or holds what does not fit together."""
 
@@ -72,7 +75,7 @@ class Result:
     samples: list[dict[str, Any]]
     made: bool
 
-    def good(self, value: float | np.ndarray) -> float | np.ndarray:
+    def good(self, value: Score) -> Score:
         """A strict score such that more is better: accuracy as it is, or 1 - WER, at least 0."""
         return np.maximum(0, 1 - value) if self.measure == "wer" else value
 
@@ -142,7 +145,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 def read_run(folder: Path, name: str) -> Run:
     """Return the run that lies in `folder`; raises as `read_runs`."""
     file = folder / "scores.json"
-    about = _check(read_json(_text(file), file), RUN | {"tasks": dict}, file)
+    about = _check(read_json(_text(file), file), {**RUN, "tasks": dict}, file)
     results, tasks = {}, about.pop("tasks")
     for key, scores in tasks.items():
         try:
@@ -165,7 +168,7 @@ def read_json(text: str | bytes, where: Any) -> Any:
 
 def _result(folder: Path, task: MarathonTask, scores: Any, where: str) -> Result:
     _check(scores, RESULT, where)
-    measure = "wer" if task.answer == "transcript" else "accuracy"
+    measure: Literal["wer", "accuracy"] = "wer" if task.answer == "transcript" else "accuracy"
     _check(scores["strict"], dict.fromkeys(("items", "parse_rate", *STRICT[measure]), Real), f"{where}, strict")
     if task.name in TASKS or scores["paper"] is not None:
         _check(scores["paper"], PAPER, f"{where}, paper")
@@ -185,7 +188,7 @@ def _result(folder: Path, task: MarathonTask, scores: Any, where: str) -> Result
     held, items = len(result.samples), scores["strict"]["items"]
     if held != items:
         raise RunError(f"{where}: the scores are of {items} items, but {file} holds {held} that count")
-    told, found = result.good(scores["strict"][measure]), result.estimate.value
+    told, found = float(result.good(scores["strict"][measure])), result.estimate.value
     if abs(told - found) > 1e-6:
         raise RunError(f"{where}: the strict score is {told:.4f}, but {file} makes it {found:.4f}")
     return result

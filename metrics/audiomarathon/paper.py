@@ -175,8 +175,8 @@ def score(
     meant = [list(offered).index(answer) for answer, offered in zip(answers, choices)]
     if task.abbreviation == "SD":
         # An unread reply is the opposite of the truth.
-        said = [1 - truth if place is None else place for place, truth in zip(read_, meant)]
-        return {"score": 100 * float(f1_score(meant, said, zero_division=0)), "dropped": 0.0}
+        heard = [1 - truth if place is None else place for place, truth in zip(read_, meant)]
+        return {"score": 100 * float(f1_score(meant, heard, zero_division=0)), "dropped": 0.0}
     kept = [(truth, place) for truth, place in zip(meant, read_) if place is not None]
     dropped = 1 - len(kept) / len(replies)
     if not kept:

@@ -47,5 +47,5 @@ def published() -> list[Row]:
 def average(scores: Mapping[str, float]) -> float:
     """Avg as the authors take it: the plain mean over tasks, to one decimal, a half up."""
     # Decimal, as one row's mean is 49.25, which a float takes for a little less.
-    mean = sum(Decimal(str(score)) for score in scores.values()) / len(scores)
+    mean = sum((Decimal(str(score)) for score in scores.values()), Decimal()) / len(scores)
     return float(mean.quantize(Decimal("0.1"), ROUND_HALF_UP))

@@ -28,9 +28,10 @@ from dataset_builders.audiomarathon.builder import VARIABLE
 from dataset_builders.audiomarathon.items import ItemsError
 from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import MarathonTask
-from metrics.efficiency.settings import FULL, Setting
-from metrics.efficiency.timing import device_name
+from dataset_builders.audiomarathon.wording import Wording, instruct_in_words
+from metrics.machine import device_name
 from metrics.reports import write_report
+from metrics.settings import FULL, Setting
 from modeling_uniwhisper import AudioError, load_audio
 
 from .models import HOSTED, AudioLanguageModel, Reply
@@ -43,6 +44,8 @@ PACKAGES = ("torch", "transformers", "datasets", "numpy", "soundfile", "soxr")
 DTYPES = (None, "float32", "bfloat16", "float16")
 KEPT = ("id", "task", "answer", "choices", "letter", "group", "duration", "start", "end", "left_out")
 """Fields of a row that its sample keeps."""
+WORDS = 32
+"""New tokens that a reply may have, at least, where an option is asked for in words."""
 
 
 class Hearing(StrEnum):
@@ -64,6 +67,7 @@ class Settings:
     Args:
         model: `uniwhisper`, a folder, a Hub id, or `openai:NAME` at an endpoint.
         split, data_dir: as `load_dataset("audiomarathon")` takes them.
+        wording: how options are offered.
         hear: the recording; silence of its length; or nothing, the question alone.
         limit: at most this many samples a task, drawn with a fixed seed; all if None.
         batch_size: samples asked at once.
@@ -75,6 +79,7 @@ class Settings:
     model: str
     split: str
     data_dir: str | None = None
+    wording: Wording = Wording.LETTERS
     hear: Hearing = Hearing.AUDIO
     limit: int | None = None
     batch_size: int = 1
@@ -219,7 +224,11 @@ def load_rows(settings: Settings, task: MarathonTask) -> datasets.Dataset:
         raise SettingsError(f"split {settings.split} of {settings.data_dir} has no items of {task.name}")
     if settings.limit:
         rows = rows.shuffle(seed=0).select(range(min(settings.limit, len(rows))))
-    return rows.select(np.argsort(rows["duration"], kind="stable"))
+    rows = rows.select(np.argsort(rows["duration"], kind="stable"))
+    if settings.wording == Wording.LETTERS:
+        return rows
+    asked = [instruct_in_words(*offered) for offered in zip(rows["question"], rows["choices"])]
+    return rows.remove_columns("instruction").add_column("instruction", asked)
 
 
 def resume(file: Path, rows: datasets.Dataset, batch_size: int) -> int:
@@ -274,7 +283,8 @@ def answer(
         for start in range(done, len(rows), settings.batch_size):
             batch = rows.select(range(start, min(start + settings.batch_size, len(rows)))).to_list()
             instructions = [row["instruction"] for row in batch]
-            replies = model.reply(audio_of(batch, settings.hear), instructions, task.max_new_tokens)
+            longest = max(task.max_new_tokens, WORDS if settings.wording == Wording.WORDS else 0)
+            replies = model.reply(audio_of(batch, settings.hear), instructions, longest)
             file.writelines(f"{json.dumps(sample(task, *pair))}\n" for pair in zip(batch, replies))
             file.flush()
             os.fsync(file.fileno())

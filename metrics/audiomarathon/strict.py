@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeGuard
 
 import jiwer
 import numpy as np
@@ -62,10 +63,11 @@ def score(
     Returns:
         Accuracy, or WER, with its 95 % interval and the rest; `by_duration` and `by_evidence` where they are known.
     """
+    result: dict[str, Any]
     if task.answer == "transcript":
         name, statistic, result = "wer", *transcripts([text or "" for text in parsed], answers)
     else:
-        name, statistic, result = "accuracy", *labels(task, parsed, answers, choices)
+        name, statistic, result = "accuracy", *labels(task, parsed, answers, choices or ())
     whole = estimate(statistic, groups or range(len(answers)), task.name)
     result = {name: whole.value, f"{name}_95": list(whole.interval), **result, "items": len(answers)}
     result["parse_rate"] = float(np.mean([text is not None for text in parsed]))
@@ -107,7 +109,8 @@ def transcripts(said: Sequence[str], answers: Sequence[str]) -> tuple[Statistic,
     `wer` and `cer` are over all words and characters, `wer_files` and `cer_files` means over files. Rates are of one
     word or character where a reference has none.
     """
-    result, rates = {}, {}
+    result: dict[str, dict[str, float]] = {}
+    rates: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
     for name, normalise in NORMALISERS.items():
         pairs = [(normalise(answer).strip(), normalise(text).strip()) for answer, text in zip(answers, said)]
         result[name] = {}
@@ -147,6 +150,6 @@ def evidence_third(start: float | None, end: float | None, duration: float | Non
     return THIRDS[min(int(3 * (start + end) / 2 / duration), 2)]
 
 
-def known(seconds: float | None) -> bool:
+def known(seconds: float | None) -> TypeGuard[float]:
     """Whether there is a number."""
     return seconds is not None and not np.isnan(seconds)

@@ -41,8 +41,8 @@ def paired_rows(runs: Sequence[Run]) -> list[list[str]]:
                 pair = base.results[task.name], ours.results[task.name]
                 rows.append([abbreviation(pair[1]), *paired(base, ours, [task], *(one.estimate for one in pair))])
         if tasks := common([base, ours]):
-            pair = average(base, tasks), average(ours, tasks)
-            rows.append([f"average, tasks: {len(tasks)}", *paired(base, ours, tasks, *pair)])
+            averages = average(base, tasks), average(ours, tasks)
+            rows.append([f"average, tasks: {len(tasks)}", *paired(base, ours, tasks, *averages)])
     return rows
 
 

@@ -30,10 +30,10 @@ from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.outputs import RunError, read_json
 from metrics.audiomarathon.run import Settings
 from metrics.reports import write_report
+from metrics.settings import Setting
 
 from .cost import PACKAGES, QUESTION, by_part, cache_bytes, measure
 from .embedding import noise
-from .settings import Setting
 from .timing import environment, in_turns, seconds_of, spread
 
 SECONDS, ROWS, STEPS, REPEATS = 300.0, 8, 8, 5
@@ -71,7 +71,7 @@ def main(
     for values in told.values():
         found |= values
     options = [*(f"--merge={file}" for file in told), f"--seconds={seconds:g}", f"--repeats={repeats}"]
-    report = {"command": shlex.join(["python", "-m", "metrics.efficiency", "bars", *options])}
+    report: dict[str, Any] = {"command": shlex.join(["python", "-m", "metrics.efficiency", "bars", *options])}
     report |= {**environment(PACKAGES, place.device), "model": model, "dtype": place.dtype, "repeats": repeats}
     write_report(report | {name: judged(name, found[name]) for name in BARS if name in found}, out)
 

@@ -32,9 +32,9 @@ from metrics.audiomarathon.models import ModelError
 from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.run import Settings
 from metrics.reports import write_report
+from metrics.settings import Setting, read_settings
 
 from .embedding import noise
-from .settings import Setting, read_settings
 from .timing import environment, in_new_process, in_turns, now, spread
 
 SETTINGS = (
@@ -96,10 +96,16 @@ def main(
         of_length = {name: peaks[name][length] for name in costs}
         rows += summarise(costs, of_length, str(chosen[0]), length, memory_gb)
         rows += [{"setting": name, "audio_seconds": length, "left_out": why} for name, why in left_out.items()]
-    told = {"model": model, "settings": settings, "seconds": seconds, "new-tokens": new_tokens, "repeats": repeats}
+    told: dict[str, Any] = {
+        "model": model,
+        "settings": settings,
+        "seconds": seconds,
+        "new-tokens": new_tokens,
+        "repeats": repeats,
+    }
     told |= {"device": place.device, "dtype": dtype} | ({} if memory_gb is None else {"memory-gb": memory_gb})
     options = [word for name, value in told.items() for word in (f"--{name}", str(value))]
-    report = {"command": shlex.join(["python", "-m", "metrics.efficiency", "cost", *options])}
+    report: dict[str, Any] = {"command": shlex.join(["python", "-m", "metrics.efficiency", "cost", *options])}
     report |= {**environment(PACKAGES, place.device), **told, "reference": str(chosen[0]), "batch": 1, "rows": rows}
     write_report(report, out)
 

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,10 @@ def main(
     repeats: int = typer.Option(REPEATS, help="Timed rounds after the warm-up."),
 ) -> None:
     """Time of every arm, beside what it changes."""
-    report = {"command": f"python -m metrics.efficiency.encoders --repeats {repeats}", **environment(PACKAGES)}
+    report: dict[str, Any] = {
+        "command": f"python -m metrics.efficiency.encoders --repeats {repeats}",
+        **environment(PACKAGES),
+    }
     report |= {"checkpoint": checkpoint.name, "encoder_sha256": encoder_sha256(checkpoint), "sizes": []}
     with tempfile.TemporaryDirectory() as scratch:
         arms = make_arms(checkpoint, Path(scratch))
@@ -112,10 +116,10 @@ def real_windows(checkpoint: Path, seconds: int, batch: int) -> dict[str, torch.
 
 def measure(arms: dict[str, Arm], inputs: dict[str, torch.Tensor], repeats: int) -> dict[str, dict[str, object]]:
     """Time, ratio to the shipped arm's, difference and cosine of every arm on `inputs`, windows without padding."""
-    arms = {name: partial(arm, **inputs) for name, arm in arms.items()}
+    fed = {name: partial(arm, **inputs) for name, arm in arms.items()}
     with torch.inference_mode():
-        outputs = {name: [torch.as_tensor(output).float() for output in arm()] for name, arm in arms.items()}
-    seconds = take_turns(arms, repeats)
+        outputs = {name: [torch.as_tensor(output).float() for output in arm()] for name, arm in fed.items()}
+    seconds = take_turns(fed, repeats)
     last, embedding = outputs[EXACT]
     return {
         name: {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from .report import Point
 
 COLUMNS = 2
-LOOKS = {"rate": {"marker": "^"}, "prune": {"marker": "o"}, "evict": {"marker": "s", "ls": "--"}}
+LOOKS: dict[str, dict[str, Any]] = {
+    "rate": {"marker": "^"},
+    "prune": {"marker": "o"},
+    "evict": {"marker": "s", "ls": "--"},
+}
 """By the first word of a method."""
 APART = 0.025
 """Octaves between the methods' intervals at the same cost."""
@@ -51,8 +55,8 @@ def panel(axes: Axes, points: Sequence[Point], group: str) -> None:
             some = sorted((one for one in others if one.setting.method == method), key=lambda one: one.cost)
             aside = 2 ** (APART * (number - (len(methods) - 1) / 2))
             errorbars(axes, some, group, aside, label=method, color=colour, ms=4, lw=1, **look)
-    look = {"color": matplotlib.rcParams["text.color"], "marker": "*", "ms": 9, "ls": "none"}
-    errorbars(axes, [first], group, label=str(first.setting), **look)
+    star: dict[str, Any] = {"color": matplotlib.rcParams["text.color"], "marker": "*", "ms": 9, "ls": "none"}
+    errorbars(axes, [first], group, label=str(first.setting), **star)
     axes.step(*zip(*best(points, group)), "0.55", where="post", lw=5, alpha=0.35, zorder=0, label="no other is better")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from dataset_builders.audiomarathon.tasks import NEEDLE
 from dataset_builders.audiomarathon.wording import instruct
 from metrics.audiomarathon import strict
 from metrics.audiomarathon.parsing import parse
+from metrics.machine import peak_memory
 from metrics.probe.intervals import estimate, mean
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor, load_audio
@@ -30,7 +32,7 @@ from modeling_uniwhisper.checkpoints import find_checkpoint
 from modeling_uniwhisper.listening import TOO_LONG, WAYS, listen
 
 from .embedding import noise, write_noise
-from .timing import environment, in_new_process, now, peak_memory, spread, take_turns
+from .timing import environment, in_new_process, now, spread, take_turns
 
 SECONDS, REPEATS = 300.0, 3
 REPLY_TOKENS = 8  # a word or two
@@ -63,7 +65,13 @@ def main(
     lengths = "".join(f" --minutes {length:g}" for length in minutes)
     command = f"python -m metrics.efficiency.listening --repeats {repeats}{lengths}{options}"
     checkpoint = find_checkpoint()
-    report = {"command": command, **environment(), "dtype": "bfloat16", "bars": BARS, "too_long": TOO_LONG}
+    report: dict[str, Any] = {
+        "command": command,
+        **environment(),
+        "dtype": "bfloat16",
+        "bars": BARS,
+        "too_long": TOO_LONG,
+    }
     report["questions"] = in_new_process(ask_ten, checkpoint, SECONDS, repeats)
     report["ten_questions"] = report["questions"]["ten_over_one"]["median"]
     report["long_files"] = files = [in_new_process(ask_noise, checkpoint, length) for length in minutes]

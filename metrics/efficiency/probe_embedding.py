@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -68,11 +69,11 @@ def sample(clips: int) -> datasets.Dataset:
     return datasets.concatenate_datasets(parts)
 
 
-def measure(ours: Encoder, theirs: WhisperEncoder, rows: datasets.Dataset, repeats: int) -> dict[str, object]:
+def measure(ours: Encoder, theirs: WhisperEncoder, rows: datasets.Dataset, repeats: int) -> dict[str, Any]:
     """Both arms in turns on `rows`."""
     with tempfile.TemporaryDirectory() as scratch:
         arms = {
-            "ours": lambda: embed(ours, rows, tempfile.mkdtemp(dir=scratch)),
+            "ours": lambda: embed(ours, rows, Path(tempfile.mkdtemp(dir=scratch))),
             "xares": lambda: xares_way(theirs, rows),
         }
         result = compare(arms, len(rows), repeats)

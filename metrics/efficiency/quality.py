@@ -22,11 +22,12 @@ from rich.console import Console
 from torch import nn
 
 from dataset_builders.audiomarathon.tasks import TASKS, MarathonTask, find_task
+from dataset_builders.audiomarathon.wording import Wording
 from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.run import Settings, open_model, run
+from metrics.settings import Setting, SettingError, read_settings
 
 from .cost import parts_of
-from .settings import Setting, SettingError, read_settings
 
 RECIPE = "recipe.yaml"
 """The copy of it beside the runs."""
@@ -40,7 +41,7 @@ class Recipe:
     Args:
         settings: names, with braces as in a shell; the first is what the others are held against.
         tasks: names or abbreviations; the ten if None.
-        model, split, data_dir, limit, batch_size, device, dtype: as the runner's `Settings.resolve` takes them.
+        model, split, data_dir, wording, limit, batch_size, device, dtype: as `Settings.resolve` of the runner has them.
     """
 
     settings: list[str]
@@ -48,6 +49,7 @@ class Recipe:
     model: str = "uniwhisper"
     split: str = "mini"
     data_dir: str | None = None
+    wording: str = Wording.LETTERS
     limit: int | None = None
     batch_size: int = 1
     device: str = "auto"
@@ -88,7 +90,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(recipe, out / RECIPE)
     with ExitStack() as stack:
-        opened: list[LocalModel] = []
+        opened: list[Any] = []
 
         def model_of(settings: Settings) -> LocalModel:
             if not opened:

@@ -23,10 +23,10 @@ from metrics.audiomarathon.tables import share, sure
 from metrics.probe.intervals import Estimate, compare
 from metrics.probe.report import markdown
 from metrics.reports import write_report
+from metrics.settings import Setting
 
 from .figures import figures
 from .quality import RECIPE, folder_of, read_recipe
-from .settings import Setting
 
 OVERALL, FULL_RATE, SLOW_RATE = "all tasks", "rate=25", "rate=6.25"
 QUARTER = 0.25
@@ -106,7 +106,7 @@ def measured(points: Sequence[Point], file: Path | None) -> tuple[list[Point], s
     if file is None:
         return list(points), f"{TOKENS} of {points[0].setting}"
     rows = [row for row in read_json(file.read_text("utf-8"), file).get("rows", ()) if "seconds" in row]
-    timed = {str(point.setting): {} for point in points}
+    timed: dict[str, dict[float, float]] = {str(point.setting): {} for point in points}
     for row in rows:
         timed.get(row["setting"], {})[row["audio_seconds"]] = row["seconds"]["prefill"]["median"]
     lengths = set.intersection(*(set(times) for times in timed.values()))

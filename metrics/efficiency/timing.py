@@ -1,21 +1,21 @@
-"""What measures of cost share: arms that take turns, medians, peak memory, and where numbers were made."""
+"""What measures of cost share: arms that take turns, medians, and where numbers were made."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import platform
-import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+
+from metrics.machine import device_name
 
 PACKAGES = ("torch", "transformers", "ctranslate2", "faster-whisper", "numpy", "soundfile", "soxr")
 Name = TypeVar("Name", bound=Hashable)
@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 def in_turns(
-    arms: dict[Name, Callable[[], Result]], repeats: int, progress: Callable[[Sequence], Iterable] = iter
+    arms: Mapping[Name, Callable[[], Result]], repeats: int, progress: Callable[[Sequence], Iterable] = iter
 ) -> dict[Name, list[Result]]:
     """What each arm returns in every round, after a first that warms up; `progress` wraps the rounds, as tqdm does."""
     results: dict[Name, list[Result]] = {name: [] for name in arms}
@@ -36,7 +36,7 @@ def in_turns(
     return results
 
 
-def take_turns(arms: dict[Name, Callable[[], object]], repeats: int) -> dict[Name, np.ndarray]:
+def take_turns(arms: Mapping[Name, Callable[[], object]], repeats: int) -> dict[Name, np.ndarray]:
     """Seconds of each arm in every round `(repeats,)`, after a first that warms up."""
     timed = {name: partial(seconds_of, arm) for name, arm in arms.items()}
     return {name: np.array(times) for name, times in in_turns(timed, repeats).items()}
@@ -56,7 +56,7 @@ def now() -> float:
     return perf_counter()
 
 
-def compare(arms: dict[str, Callable[[], object]], items: int, repeats: int) -> dict[str, object]:
+def compare(arms: Mapping[str, Callable[[], object]], items: int, repeats: int) -> dict[str, Any]:
     """Items a second of each arm, and how many times as fast the first is as the second."""
     seconds = take_turns(arms, repeats)
     first, second = seconds.values()
@@ -67,7 +67,7 @@ def compare(arms: dict[str, Callable[[], object]], items: int, repeats: int) -> 
     }
 
 
-def spread(values: np.ndarray) -> dict[str, float]:
+def spread(values: np.ndarray) -> dict[str, Any]:
     """Median and quartiles, to four digits."""
     low, median, high = (float(f"{value:.4g}") for value in np.percentile(values, [25, 50, 75]))
     return {"median": median, "quartiles": [low, high]}
@@ -79,12 +79,7 @@ def in_new_process(function: Callable, *arguments):
         return pool.apply(function, arguments)
 
 
-def peak_memory() -> int:
-    """Most bytes that this process held, as Linux tells it; `ru_maxrss` would start from the parent's."""
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
-
-
-def environment(packages: Sequence[str] = PACKAGES, device: str = "cpu") -> dict[str, object]:
+def environment(packages: Sequence[str] = PACKAGES, device: str = "cpu") -> dict[str, Any]:
     """What the numbers depend on; `device` as torch names it."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,15 +90,3 @@ def environment(packages: Sequence[str] = PACKAGES, device: str = "cpu") -> dict
         "python": platform.python_version(),
         "versions": {package: version(package) for package in packages},
     }
-
-
-def device_name(device: str) -> str:
-    """The name of a GPU, else of the processor."""
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
-
-
-def cpu_name() -> str:
-    """The processor's name, where the system tells it."""
-    names = Path("/proc/cpuinfo")
-    lines = names.read_text().splitlines() if names.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -90,7 +90,7 @@ def measure(trainer: UniWhisperTrainer, repeats: int) -> dict[str, object]:
 def plain(trainer: UniWhisperTrainer) -> Trainer:
     """Hugging Face's own loop on the same model, clips and prompts; every window is 30 s."""
     collator = copy(trainer.data_collator)
-    collator.inputs = partial(padded, collator.inputs)
+    vars(collator)["inputs"] = partial(padded, collator.inputs)
 
     def collate(rows: list[dict]) -> dict:
         return {name: value for name, value in collator(rows).items() if name not in TOLD}

@@ -7,6 +7,7 @@ checkpoint's transcriber, which is that decoder trained along with the encoder, 
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 import typer
@@ -26,7 +27,7 @@ from training.wheels import WHISPER_BASE
 
 from .scores import transcript_scores
 
-WINDOWS = {
+WINDOWS: dict[str, dict[str, Any]] = {
     "30 s": {"pad_to_window": True},
     "cut": {},
     "cut, 1 s of silence after": {"tail_seconds": 1.0},
@@ -54,7 +55,10 @@ def main(
     original = UniWhisperModel(trained.config).encoder.eval()
     original.load_state_dict(whisper.model.encoder.state_dict())
     extractor = UniWhisperFeatureExtractor()
-    report = {"command": f"python -m metrics.open_audio.retention --split {split} --limit {limit}", "results": {}}
+    report: dict[str, Any] = {
+        "command": f"python -m metrics.open_audio.retention --split {split} --limit {limit}",
+        "results": {},
+    }
     for name, state in encoders.items():
         encoder = original if state is None else trained.encoder
         for window, options in WINDOWS.items():

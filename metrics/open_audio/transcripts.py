@@ -58,7 +58,7 @@ def main(
 
 def sample(limit: int) -> dict[tuple[str, str], list[dict]]:
     """Return at most `limit` rows of each (package, language), over all splits."""
-    sets = defaultdict(list)
+    sets: dict[tuple[str, str], list[dict]] = defaultdict(list)
     for task in TASKS:
         rows = concatenate_datasets(list(load_dataset("open_audio", task).values())).shuffle(seed=0)
         light = rows.select_columns(["source", "language"])

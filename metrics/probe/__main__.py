@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from dataset_builders.instructions import PHRASINGS
 from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES
-from metrics.efficiency.timing import cpu_name
+from metrics.machine import cpu_name
 from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 
@@ -74,7 +74,8 @@ def run(
     asked = ZeroShot(find_checkpoint(None if encoder == "uniwhisper" else encoder)) if zero_shot else None
     out = out or Path("results/probe") / f"{opened.name}.json"
     cache = cache or cache_home() / "embeddings"
-    found, draws = {}, {}
+    found: dict[str, dict[str, Any]] = {}
+    draws: dict[str, np.ndarray] = {}
     for name in names:
         task = known[name]
         rows = load_splits(task)
@@ -98,7 +99,7 @@ def run(
         draws |= {f"{name}/{view}": estimate.draws.astype(np.float32) for view, estimate in result.scores.items()}
         print(name, {view: round(score["value"], 3) for view, score in scores.items()}, flush=True)
     flags = " --zero-shot" * zero_shot + " --xares-compat" * xares_compat + " --trust-remote-code" * trust_remote_code
-    report = {
+    report: dict[str, Any] = {
         "command": f"python -m metrics.probe --encoder {encoder} --tasks {tasks}{flags}",
         "encoder": {"name": opened.name, "fingerprint": opened.fingerprint, "layers": opened.layers},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -133,13 +134,19 @@ def compare_(
     )
     if differ := reports[0]["tasks"].keys() ^ reports[1]["tasks"].keys():
         raise typer.BadParameter(f"only one of the two has {', '.join(sorted(differ))}")
-    result = {"base": reports[0]["encoder"], "ours": reports[1]["encoder"], **_closed(reports, draws, "chosen")}
+    result: dict[str, Any] = {
+        "base": reports[0]["encoder"],
+        "ours": reports[1]["encoder"],
+        **_closed(reports, draws, "chosen"),
+    }
     result |= {"over_last_layer": _closed(reports, draws, "last"), "tasks": {}}
     for kind in ("mlp", "knn"):
         for name in reports[0]["tasks"]:
-            pair = [_estimates(report, drawn, f"{kind}_chosen").get(name) for report, drawn in zip(reports, draws)]
-            if all(pair):
-                difference, p = compare(*pair)
+            first, second = (
+                _estimates(report, drawn, f"{kind}_chosen").get(name) for report, drawn in zip(reports, draws)
+            )
+            if first and second:
+                difference, p = compare(first, second)
                 result["tasks"].setdefault(name, {})[kind] = _plain(difference) | {"p": p}
     write_report(result, None)
     if out:
@@ -186,7 +193,7 @@ def _estimates(report: dict, draws: dict[str, np.ndarray], view: str) -> dict[st
     }
 
 
-def _plain(estimate: Estimate) -> dict[str, object]:
+def _plain(estimate: Estimate) -> dict[str, Any]:
     return {"value": estimate.value, "interval_95": list(estimate.interval)}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -38,7 +38,8 @@ def main(
     out: Annotated[Path | None, typer.Option(help="JSON to write; printed if not given.")] = None,
 ) -> None:
     """Compare with scikit-learn and with chance."""
-    opened, cache, found = open_encoder(encoder), cache_home() / "embeddings", {}
+    opened, cache = open_encoder(encoder), cache_home() / "embeddings"
+    found: dict[str, dict[str, Any]] = {}
     for task in TASKS.values():
         if task.kind != "clip":
             continue
@@ -46,8 +47,9 @@ def main(
         features = {split: embed(opened, rows[split], cache).pooled[:, -1] for split in SPLITS}
         labels = {split: rows[split]["label"] for split in SPLITS}
         classes = classes_of(labels["train"])
-        parts = [(features[split], targets(labels[split], classes)) for split in SPLITS]
-        found[task.name] = against_scikit_learn(*parts) | shuffled(*parts, rows["test"]["group"], task.name)
+        train, validation, test = ((features[split], targets(labels[split], classes)) for split in SPLITS)
+        found[task.name] = against_scikit_learn(train, validation, test)
+        found[task.name] |= shuffled(train, validation, test, rows["test"]["group"], task.name)
         print(task.name, found[task.name], flush=True)
     differences = [one["mlp"] - one["logistic_regression"] for one in found.values()]
     report = {
@@ -96,7 +98,8 @@ def shuffled(train: Part, validation: Part, test: Part, groups: list[str], name:
 
     That is the chance that a label drawn from the test clips is the one that was predicted.
     """
-    rng, result = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    result: dict[str, float | bool] = {}
     train, validation, test = ((features, rng.permutation(truth)) for features, truth in (train, validation, test))
     frequencies = test[1].mean(0)
     for probe, outputs in (

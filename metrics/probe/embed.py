@@ -95,7 +95,7 @@ def encode_shard(
     pooled, frames = {}, {}
     for row, pieces in windows.items():
         sums, counts, of_layer = zip(*islice(encoded, len(pieces)))
-        pooled[row] = (sum(sums) / sum(counts)).astype(np.float32)
+        pooled[row] = (np.sum(sums, axis=0) / sum(counts)).astype(np.float32)
         with np.errstate(over="ignore"):  # refused below
             frames[row] = np.concatenate(of_layer).astype(np.float16)
         if not (np.isfinite(pooled[row]).all() and np.isfinite(frames[row]).all()):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -172,7 +172,7 @@ class LogMel:
         return encoded
 
 
-def without_padding(states: tuple[torch.Tensor, ...], frames: list[int]) -> list[np.ndarray]:
+def without_padding(states: Sequence[torch.Tensor], frames: list[int]) -> list[np.ndarray]:
     """Float32 `(layers, frames, dim)` of each row of `states`, layers of `(batch, padded frames, dim)`."""
     stacked = torch.stack([layer[:, : max(frames)] for layer in states]).float().cpu().numpy()
     return [stacked[:, row, :length] for row, length in enumerate(frames)]

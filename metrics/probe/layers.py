@@ -7,7 +7,7 @@ vote raw and centred, as in the probes; ridge regression stands for a trained he
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -29,12 +29,12 @@ def layer_scores(encoder: Encoder, name: str, cache: Path) -> dict[str, list[flo
     """Validation accuracy on the task `name` at each layer, the input of the first one included."""
     rows = {split: part for split, part in load_splits(TASKS[name]).items() if split != "test"}
     classes = classes_of(rows["train"]["label"])
-    parts = [
+    train, validation = (
         (embed(encoder, part, cache, description=f"{name} {split}").pooled, targets(part["label"], classes))
         for split, part in rows.items()
-    ]
-    raw, centred = choose_neighbourhood(*parts).scores
-    return {"knn": raw, "knn_centred": centred, "ridge": choose_layer(*parts)[1]}
+    )
+    raw, centred = choose_neighbourhood(train, validation).scores
+    return {"knn": raw, "knn_centred": centred, "ridge": choose_layer(train, validation)[1]}
 
 
 def main(
@@ -46,7 +46,9 @@ def main(
     names = tasks.split(",") if tasks else CLIP_TASKS
     if unknown := [name for name in names if name not in CLIP_TASKS]:
         raise typer.BadParameter(f"no task with one label a clip is called {', '.join(unknown)}")
-    report = {"command": f"python -m metrics.probe.layers {' '.join(encoders)}" + f" --tasks {tasks}" * bool(tasks)}
+    report: dict[str, Any] = {
+        "command": f"python -m metrics.probe.layers {' '.join(encoders)}" + f" --tasks {tasks}" * bool(tasks)
+    }
     for source in encoders:
         encoder = open_encoder(source)
         scores = {name: layer_scores(encoder, name, cache_home() / "embeddings") for name in names}

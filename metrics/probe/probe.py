@@ -53,7 +53,7 @@ class Probe(evaluate.Metric):
             queries = checks[0][:, None], checks[1]
             chosen = choose_neighbourhood((bank[0][:, None], bank[1]), queries, accuracy)
             outputs = votes(*bank, test[0], centred=chosen.centred)[None]
-            choice = {"centred": chosen.centred}
+            choice: dict[str, object] = {"centred": chosen.centred}
         elif probe == "mlp":
             heads = choose_heads(bank, checks, seeds=seeds)
             outputs = heads.outputs(test[0])

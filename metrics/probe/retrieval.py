@@ -69,7 +69,7 @@ class Projections:
 
 def pair(keys: Sequence[str], sides: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Row numbers of side "a", of side "b", and the key of each pair: all pairs of each key, sorted by key."""
-    rows = {side: {} for side in ("a", "b")}
+    rows: dict[str, dict[str, list[int]]] = {"a": {}, "b": {}}
     for number, (key, side) in enumerate(zip(keys, sides)):
         rows[side].setdefault(key, []).append(number)
     found = [

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -58,7 +59,7 @@ class Scores:
     """Scores by probe ("knn", "mlp") and layer ("last", "chosen", "mixed"), and how the choices came out."""
 
     scores: dict[str, Estimate] = field(default_factory=dict)
-    choices: dict[str, object] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
     more: dict[str, float] = field(default_factory=dict)
 
 
@@ -137,7 +138,7 @@ def _labelled(
 ) -> Scores:
     """Neighbours and heads on clips; `score` takes outputs on test, `(seeds, clips, classes)`."""
     classes = classes_of(labels["train"])
-    train, validation = parts = [(pooled[split], targets(labels[split], classes)) for split in ("train", "validation")]
+    train, validation = ((pooled[split], targets(labels[split], classes)) for split in ("train", "validation"))
     test = pooled["test"]
     near, last = choose_neighbourhood(train, validation, metric), pooled["train"].shape[1] - 1
     result = Scores()
@@ -150,7 +151,7 @@ def _labelled(
         result.scores[name] = score(voted[None])
 
     def trained(at: int | slice, recipes: tuple[HeadConfig, ...]) -> Heads:
-        return choose_heads(*((features[:, at], wanted) for features, wanted in parts), recipes, metric)
+        return choose_heads((train[0][:, at], train[1]), (validation[0][:, at], validation[1]), recipes, metric)
 
     promising, _ = choose_layer(train, validation, metric)
     heads = {layer: trained(layer, configs) for layer in {last, promising}}
@@ -172,9 +173,10 @@ def _frame(encoder: Encoder, task: ProbeTask, rows: Rows, cache: Path) -> Scores
     heard = {split: [sorted({e["label"] for e in events}) for events in rows[split]["events"]] for split in SPLITS}
     classes, last = classes_of(heard["train"]), encoder.layers - 1
     pooled = _pooled(encoder, task, rows, cache)
-    clips = [(pooled[split], targets(heard[split], classes)) for split in ("train", "validation")]
-    promising, _ = choose_layer(*clips, mean_average_precision)
-    found, of_validation = {"knn": {}, "mlp": {}}, {"knn": {}, "mlp": {}}
+    whole, checked = ((pooled[split], targets(heard[split], classes)) for split in ("train", "validation"))
+    promising, _ = choose_layer(whole, checked, mean_average_precision)
+    found: dict[str, dict[int, Estimate]] = {"knn": {}, "mlp": {}}
+    of_validation: dict[str, dict[int, float]] = {"knn": {}, "mlp": {}}
     for layer in {last, promising}:
         frames = _frames(encoder, task, rows, cache, layer)
         train, validation, (features, truth, of_clip) = (

@@ -48,7 +48,7 @@ def pool(encoder: Encoder, rows: datasets.Dataset, description: str) -> np.ndarr
             clips = [pad_whisper(clip) for clip in clips]
         for clip in clips:
             sums, counts, _ = zip(*encode_windows(encoder, cut(clip, encoder.window_seconds), None))
-            pooled.append(sum(sums)[-1] / sum(counts))
+            pooled.append(np.sum(sums, axis=0)[-1] / sum(counts))
     return np.stack(pooled).astype(np.float32)
 
 

@@ -1,6 +1,6 @@
 """The UniWhisper Space: ask about a long recording, or find the moment in a collection.
 
-    python spaces/uniwhisper/app.py [--collection FOLDER] [--port 7860]
+    python spaces/uniwhisper/app.py [--collection COLLECTION] [--port 7860]
 
 Opens the checkpoint that `UNIWHISPER_MODEL` names, else `uniwhisper-base` in the cache.
 """
@@ -21,7 +21,6 @@ from guard import guarded
 from modeling_uniwhisper.audio_io import SAMPLING_RATE, clock, load_span
 from modeling_uniwhisper.checkpoints import CheckpointError, find_checkpoint
 from modeling_uniwhisper.search_index import SearchIndexError
-from modeling_uniwhisper.window_reader import WindowReader
 
 MAX_FILE_SIZE = "200mb"
 MAX_QUEUE = 16  # visitors waiting
@@ -57,6 +56,7 @@ Recordings: WAV, FLAC, OGG, Opus, MP3, M4A, MP4 or WebM of at most {MAX_SECONDS 
 {MAX_FILE_SIZE.upper()}, deleted after an hour. The example clips are cut from free software; `examples/LICENSES.md`
 names the author and licence of each.
 """
+COLLECTION_HELP = "what to find in: a folder, an index, or hf:ORG/NAME[:CONFIG[:SPLIT]]; the examples by default"
 LAUNCH = {
     "theme": THEME,
     "css_paths": SPACE / "style.css",
@@ -77,9 +77,7 @@ def build_app(checkpoint: Path, collection: str | Path = EXAMPLES) -> gr.Blocks:
     gr.set_static_paths([path for (path,) in clips])  # else they go to the cache, and are deleted with old uploads
     labels = [f"{clip['title']} · {clock(clip['seconds'])}" for clip in examples]
     listener = Listener(checkpoint)
-    dtype = str(listener.model.dtype).removeprefix("torch.")
-    reader = WindowReader(checkpoint, dtype, model=listener.model, processor=listener.processor)
-    finder = Finder(open_collection(collection, reader))
+    finder = Finder(open_collection(collection, listener.reader))
 
     with gr.Blocks(title="UniWhisper", analytics_enabled=False, delete_cache=(3600, 3600)) as app:
         gr.HTML(HEADER, elem_id="header")
@@ -103,7 +101,7 @@ def _ask_about(asked: Asked) -> tuple[gr.Tabs, tuple[int, np.ndarray]]:
 def main() -> None:
     """Serves the page and prints its address."""
     parser = argparse.ArgumentParser(description="Ask about recordings, and find moments, in a browser.")
-    parser.add_argument("--collection", default=EXAMPLES, help="folder or index to find in, the examples by default")
+    parser.add_argument("--collection", default=EXAMPLES, help=COLLECTION_HELP)
     parser.add_argument("--port", type=int, help="port to serve at, the first free one from 7860 by default")
     arguments = parser.parse_args()
     try:

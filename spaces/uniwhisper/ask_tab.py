@@ -4,7 +4,7 @@ from dataclasses import asdict
 from functools import partial
 
 import gradio as gr
-from asking import MAX_QUESTION, Answer, Listener, Setting
+from asking import MAX_QUESTION, WHAT_IS_SAID, Answer, Listener, Setting
 from gpu import on_gpu
 from guard import guarded
 from strip import draw
@@ -12,11 +12,15 @@ from structure import describe
 
 SUGGESTIONS = {
     "Anything": ("What do you hear?", "What kind of audio is this?"),
-    "Speech": ("What language is spoken?", "Who speaks, a woman or a man?"),
+    "Speech": ("What language is spoken?", "Who speaks, a woman or a man?", WHAT_IS_SAID),
     "Sound": ("What makes this sound?", "Which animal is this?"),
     "Music": ("Which instrument plays?", "Which instrument family plays?", "Which note is played?"),
 }
 WAYS = {"all of it": "rate", "the parts that tell most": "windows"}
+DROPPED = {"none": 0.0, "half": 0.5, "nine in ten": 0.9}
+ALOUD = """(...texts) => texts.at(-1)
+  && texts.join('. ').replace(/[&<]/g, letter => ({'&': '&amp;', '<': '&lt;'})[letter])"""
+LIVE = {"js_on_load": "element.ariaLive = 'polite'"}  # of `gr.HTML`: screen readers say what comes into it
 WAVEFORM = gr.WaveformOptions(waveform_color="#94a3b8", waveform_progress_color="#0d9488")
 
 
@@ -29,6 +33,7 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
         work: arguments of the events that run the model.
     """
     rates = {f"{rate:g}": rate for rate in listener.model.config.audio_token_rates}
+    can_transcribe = listener.reader.transcriber is not None
 
     @on_gpu
     def ask(recording: str | None, question: str, progress: gr.Progress = gr.Progress()):
@@ -36,14 +41,18 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
 
         Args:
             recording: The audio file.
-            question: In English, such as "What language is spoken?"
+            question: In English, such as "What language is spoken?"; "What is said?" is answered by a transcript.
 
         Returns:
             The answer, and what it took and rests on.
         """
         with guarded():
-            for answer in listener.ask(recording, question, progress=_listening(progress)):
-                yield answer.text, answer.facts
+            if can_transcribe and question.strip() == WHAT_IS_SAID:
+                pieces = listener.transcribe(recording, _listening(progress))
+            else:
+                pieces = listener.ask(recording, question, progress=_listening(progress))
+            for piece in pieces:
+                yield piece.text, piece.facts
 
     @on_gpu
     def structure(recording: str | None, progress: gr.Progress = gr.Progress()):
@@ -66,8 +75,10 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
         question: str,
         rate_a: float,
         way_a: str,
+        dropped_a: float,
         rate_b: float,
         way_b: str,
+        dropped_b: float,
         progress: gr.Progress = gr.Progress(),
     ):
         """Answer a question twice, listening in two ways.
@@ -77,13 +88,15 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
             question: In English.
             rate_a: Audio tokens a second that are read, at most.
             way_a: All of the recording, or the parts that tell most about the answer.
+            dropped_a: Share of these tokens that is dropped, those that the question attends to least.
             rate_b: The same for the second answer.
             way_b: The same for the second answer.
+            dropped_b: The same for the second answer.
 
         Returns:
             The two answers, each followed by what it took.
         """
-        settings = [Setting(rate_a, WAYS[way_a]), Setting(rate_b, WAYS[way_b])]
+        settings = [Setting(rate_a, WAYS[way_a], dropped_a), Setting(rate_b, WAYS[way_b], dropped_b)]
         with guarded():
             for answers in listener.compare(recording, question, settings, _listening(progress)):
                 sides = [(answer.text, _figures(answer)) for answer in answers] + [("", "")]
@@ -110,7 +123,7 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
     with gr.Row(elem_id="show"):
         gr.HTML("Speech, sound or music, and when?")
         show = gr.Button("Show what is where", size="sm")
-    strip = gr.HTML(elem_id="strip")
+    strip = gr.HTML(elem_id="strip", **LIVE)
     stretches = gr.JSON(visible=False)
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=320):
@@ -127,14 +140,20 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
                 for task, questions in SUGGESTIONS.items():
                     with gr.Row():
                         gr.HTML(task)
-                        suggestions += [gr.Button(text, size="sm", min_width=60) for text in questions]
+                        suggestions += [
+                            gr.Button(text, size="sm", min_width=60)
+                            for text in questions
+                            if can_transcribe or text != WHAT_IS_SAID
+                        ]
         with gr.Column(scale=2, min_width=320):
             answer = gr.Textbox(label="Answer", elem_id="answer", lines=3, interactive=False)
             facts = gr.Markdown(elem_id="facts", container=False)
+            aloud = gr.HTML(elem_id="aloud", **LIVE)  # a text box that changes is not read out
     with gr.Accordion("How much to listen: two settings side by side", open=False):
         gr.Markdown(
             "The same weights read 3 to 25 audio tokens a second. Of a recording too long for the rate, *all of it* is "
-            "read at a lower one. The question above is asked.",
+            "read at a lower one. The tokens that the question attends to least can be *dropped* after two layers. The "
+            "question above is asked.",
             elem_classes="hint",
         )
         inputs, outputs = [recording, question], []
@@ -144,6 +163,7 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
                     inputs += [
                         gr.Radio(list(rates.items()), value=rate, label=f"{side}: audio tokens a second"),
                         gr.Radio(list(WAYS), value=next(iter(WAYS)), label=f"{side}: listen to"),
+                        gr.Radio(list(DROPPED.items()), value=0.0, label=f"{side}: tokens dropped"),
                     ]
                     outputs += [
                         gr.Textbox(label=f"{side} answer", lines=2, interactive=False),
@@ -162,6 +182,8 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
     said = [strip, stretches, answer, facts]
     recording.change(None, None, said, js="() => ['', null, '', '']", api_visibility="private")
     listen_twice.click(compare, inputs, outputs, api_name="compare", **work)
+    for text, told in ((answer, facts), outputs[:2], outputs[2:]):
+        told.change(None, [text, told], aloud, js=ALOUD, api_visibility="private")
     return recording
 
 

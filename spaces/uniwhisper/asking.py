@@ -8,18 +8,24 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from transformers import TextIteratorStreamer
 
 from modeling_uniwhisper import AudioError, UniWhisperForConditionalGeneration, UniWhisperProcessor, load_audio
+from modeling_uniwhisper.audio_io import clock
 from modeling_uniwhisper.listening import Progress, Recording, Reply, listen
+from modeling_uniwhisper.token_pruning import Query
+from modeling_uniwhisper.window_reader import WindowReader
 
 MAX_SECONDS = 3600.0  # of decoded audio
 MAX_QUESTION = 300  # characters
 MAX_NEW_TOKENS = 128
 KEPT_RECORDINGS = 4
 KEPT_SECONDS = 3600.0  # of all that are kept; an hour's encoding takes 370 MB in float32
+WHAT_IS_SAID = "What is said?"  # which the transcriber answers
 
 
 class QuestionError(ValueError):
@@ -33,10 +39,12 @@ class Setting:
     Args:
         audio_token_rate: audio tokens a second, the checkpoint's own if not given.
         how: a way of `Recording.ask`.
+        dropped: share of the audio tokens that the question attends to least, which most layers do not read.
     """
 
     audio_token_rate: float | None = None
     how: str = "auto"
+    dropped: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,13 +74,26 @@ class Answer:
         return f"{took} · {self.reply.heard} · {self.reply.audio_tokens:,} audio tokens"
 
 
+class Transcript(NamedTuple):
+    """What is said, a line a window, as far as it is written; `facts` is empty until it is whole."""
+
+    text: str
+    facts: str = ""
+
+
 class Listener:
-    """A checkpoint that answers, and the last recordings that it encoded."""
+    """A checkpoint that answers, and the last recordings that it encoded.
+
+    Attributes:
+        reader: the same model as a search index has it, with a `transcriber` if the checkpoint has one.
+    """
 
     def __init__(self, checkpoint: Path):
         device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
         self.model = UniWhisperForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
         self.processor = UniWhisperProcessor.from_pretrained(checkpoint)
+        dtype = str(dtype).removeprefix("torch.")
+        self.reader = WindowReader(checkpoint, dtype, model=self.model, processor=self.processor)
         self._kept: OrderedDict[bytes, Recording] = OrderedDict()
 
     def hear(self, path: str | None, progress: Progress = iter) -> tuple[Recording, float | None]:
@@ -87,11 +108,7 @@ class Listener:
         started, seconds = perf_counter(), None
         recording = self._kept.pop(digest, None)
         if recording is None:
-            try:
-                audio = load_audio(path, max_seconds=MAX_SECONDS)
-            except AudioError as error:
-                raise AudioError(str(error).replace(path, "The recording")) from None
-            recording = listen(self.model, self.processor, audio, progress)
+            recording = listen(self.model, self.processor, _load(path), progress)
             seconds = perf_counter() - started
         recording.progress = progress
         self._kept[digest] = recording
@@ -109,6 +126,18 @@ class Listener:
         self._check(question)
         recording, seconds = self.hear(path, progress)
         yield from _stream(recording, seconds, question, setting)
+
+    def transcribe(self, path: str | None, progress: Progress = iter) -> Iterator[Transcript]:
+        """Write down what is said, window by window; raises `AudioError` as `hear` does."""
+        if not path:
+            raise AudioError("Give a recording first.")
+        started, text = perf_counter(), ""
+        for segment in self.reader.transcriber(_load(path), progress):
+            if segment.text:
+                text += f"{clock(segment.start)}  {segment.text}\n"
+                yield Transcript(text)
+        took = f"Took {perf_counter() - started:.1f} s"
+        yield Transcript(text or "(nothing)", f"{took} · written by Whisper's own decoder, not by the one that answers")
 
     def compare(
         self, path: str | None, question: str, settings: Sequence[Setting], progress: Progress = iter
@@ -139,8 +168,18 @@ class Listener:
         return sum(recording.duration for recording in self._kept.values())
 
 
+def _load(path: str) -> np.ndarray:
+    """A visitor's recording; raises `AudioError` without its path."""
+    try:
+        return load_audio(path, max_seconds=MAX_SECONDS)
+    except AudioError as error:
+        raise AudioError(str(error).replace(path, "The recording")) from None
+
+
 def _stream(recording: Recording, encoding_seconds: float | None, question: str, setting: Setting) -> Iterator[Answer]:
     streamer = TextIteratorStreamer(recording.processor.tokenizer, skip_prompt=True, skip_special_tokens=True)
+    layers = recording.model.config.text_config.num_hidden_layers
+    prune = Query(ratio=setting.dropped, layer=min(Query.layer, layers - 1))
     started = perf_counter()
     with ThreadPoolExecutor(1) as pool:
         reply = pool.submit(  # in this context, so that the recording's progress is shown to its visitor
@@ -151,6 +190,7 @@ def _stream(recording: Recording, encoding_seconds: float | None, question: str,
             MAX_NEW_TOKENS,
             setting.audio_token_rate,
             streamer,
+            prune,
         )
         reply.add_done_callback(lambda _: streamer.end())  # also where it fails
         text = ""

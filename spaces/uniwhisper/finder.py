@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from asking import MAX_QUESTION, QuestionError
+from hub_collection import PREFIX, fetched
 from sklearn.manifold import TSNE
 from transformers.utils import logging
 
@@ -36,17 +37,19 @@ class Point(NamedTuple):
 def open_collection(collection: str | Path, reader: WindowReader) -> SearchIndex:
     """The index at `collection`, or that of a folder of recordings, kept in the cache and brought up to date now.
 
-    A `metadata.json` in the folder, a list of `file` and `title`, names its recordings. Raises `SearchIndexError` for
-    an index of other weights, and for a folder without audio.
+    A data set of the Hub, `hf:ORG/NAME[:CONFIG[:SPLIT]]`, is fetched as a folder first. A `metadata.json` in the
+    folder, a list of `file` and `title`, names its recordings. Raises `SearchIndexError` for an index of other weights,
+    and for a folder or a data set without audio.
     """
     if exists(collection):
         return SearchIndex.open(collection, reader)
-    named = Path(collection) / "metadata.json"
+    folder = fetched(collection) if str(collection).startswith(PREFIX) else Path(collection)
+    named = folder / "metadata.json"
     titles = {clip["file"]: clip["title"] for clip in json.loads(named.read_text())} if named.exists() else {}
-    files = {str(path.resolve()): titles.get(path.name, title_of(path)) for path in audio_files(Path(collection))}
+    files = {str(path.resolve()): titles.get(path.name, title_of(path)) for path in audio_files(folder)}
     if not files:
         raise SearchIndexError(f"{collection} is neither a search index nor a folder that holds audio files")
-    index = cached_index(collection, reader)
+    index = cached_index(folder, reader)
     updated = index.update(files, progress=lambda items, total: logging.tqdm(items, total=total, desc="indexing"))
     for error in updated.failed.values():
         logger.warning("left out of the collection: %s", error)

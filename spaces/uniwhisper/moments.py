@@ -13,6 +13,7 @@ from modeling_uniwhisper.search_index import Hit
 WIDTH, HEIGHT, MARGIN = 800, 400, 12  # of the map, in its own units
 NOTHING = "<p>No moment matches.</p>"
 ON_CLICK = """
+element.ariaLive = 'polite';
 const events = ['play', 'ask', 'more'];
 element.addEventListener('click', ({target}) => {
   const {event, number} = target.closest('[data-event]')?.dataset ?? {};

@@ -23,9 +23,9 @@ from metrics.efficiency.cost import Cost, concurrency, measure, parts_of, reply_
 from metrics.efficiency.figures import best
 from metrics.efficiency.quality import encoded_once, folder_of, read_recipe
 from metrics.efficiency.report import Point, ratios
-from metrics.efficiency.settings import Setting, SettingError, read_settings
 from metrics.efficiency.timing import in_turns
 from metrics.probe.intervals import Estimate
+from metrics.settings import Setting, SettingError, read_settings
 from modeling_uniwhisper import UniWhisperForConditionalGeneration
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.cache_eviction import SnapKV

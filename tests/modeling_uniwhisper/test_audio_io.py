@@ -118,6 +118,7 @@ def test_integers_are_scaled(dtype):
         (np.zeros(399, np.float32), 16_000, "399 samples"),
         (np.where(np.arange(900) == 450, np.nan, 0), 16_000, "NaN or infinity, first at 0.028 s"),
         (np.full(900, 1e300), 16_000, "NaN or infinity"),
+        (np.repeat(np.float32([3.4e38, -3.4e38]), 450), 44_100, "too large to be resampled"),
     ],
 )
 def test_bad_arrays(array, rate, message):
@@ -145,6 +146,7 @@ def test_paths_that_are_no_audio(tmp_path):
         "noise.raw": "not audio in a known format",
         "fake.mp4": "no audio that can be read|FFmpeg",
         "none.wav": "0 samples",
+        300 * "a": "cannot be opened: File name too long",
     }.items():
         with pytest.raises(AudioError, match=message) as error:
             load_audio(tmp_path / name)

@@ -8,6 +8,7 @@ from transformers import TextIteratorStreamer
 from modeling_uniwhisper import AudioError, UniWhisperFeatureExtractor, UniWhisperProcessor, listening
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.listening import Reply, joined, listen, prefill
+from modeling_uniwhisper.token_pruning import Query, pruning
 
 TOKENS = 8
 CONTEXT = 256
@@ -111,7 +112,7 @@ def test_a_question_that_fails_leaves_no_half_read_cache(hear, plain, model, mon
 
 def test_a_reply_says_how_it_listened(hear):
     reply = hear(5.0).ask("?", max_new_tokens=TOKENS)
-    assert reply == Reply(reply.text, "all", 12.5, 25 + 25 + 13, ((0.0, 5.0),), 5.0)
+    assert reply == Reply(reply.text, "all", 12.5, 25 + 25 + 13, 25 + 25 + 13, ((0.0, 5.0),), 5.0)
     assert reply.seconds_heard == 5 and reply.heard == "heard all 5 s at 12.5 tokens a second"
 
 
@@ -183,6 +184,20 @@ def test_notes_are_of_every_window(hear, plain, model, processor, monkeypatch):
 def test_notes_that_do_not_fit_are_refused(hear):
     with pytest.raises(ValueError, match="notes on 10 windows are more than"):
         hear(20.0).ask("?" * 95, "notes", TOKENS)
+
+
+def test_pruned_answers_are_those_of_generate(hear, plain, model):
+    recording, method = hear(5.0), Query(ratio=0.5, layer=1)
+    whole = recording.ask("What?", "all", TOKENS).text
+    with pruning(model, method):
+        expected = plain(5.0, "What?")
+    reply = recording.ask("What?", "all", TOKENS, prune=method)
+    assert (reply.text, reply.audio_tokens, reply.kept_tokens) == (expected, 63, 31)
+    assert reply.text != whole and reply.heard == "heard all 5 s at 12.5 tokens a second, of which 31 were kept"
+    assert recording.ask("What?", "all", TOKENS).text == whole  # nothing pruned is kept
+    assert recording.ask("What?", "all", TOKENS, prune=Query(ratio=0.0, layer=1)).kept_tokens == 63
+    with pytest.raises(ValueError, match="notes are of windows heard one by one, of which nothing is pruned"):
+        recording.ask("What?", "notes", TOKENS, prune=method)
 
 
 @pytest.mark.parametrize("how", ["all", "windows", "notes"])

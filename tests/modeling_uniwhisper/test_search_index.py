@@ -1,6 +1,8 @@
 """A search index on a tiny checkpoint: what it holds, how it goes on, what it finds, and its ANN side."""
 
 import itertools
+import socket
+from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
@@ -109,6 +111,18 @@ def test_an_index_of_another_reader_is_refused(made, tiny_checkpoint, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_rows_that_are_there_twice_are_read_again(made, reader, tmp_path):
+    """As two updates at the same moment leave them."""
+    folder, alone = made
+    index = SearchIndex.create(tmp_path / "index", reader)
+    index.table.add(alone.table.to_arrow())
+    trains = alone.table.search().where("title = 'red trains'").to_arrow()
+    index.table.add(trains)
+    updated = index.update(titles(folder))
+    assert (updated.added, updated.unchanged, len(index)) == (1, 1, len(alone))
+    assert index.update(titles(folder)).unchanged == 2
+
+
 def test_by_audio(made, make_audio):
     folder, index = made
     bird = str(folder / "bird's-call.flac")
@@ -119,6 +133,8 @@ def test_by_audio(made, make_audio):
     assert [hit.title for hit in index.by_audio(cut, per_recording=1)] == ["bird's call", "red trains"]
     assert {hit.title for hit in index.by_audio(cut, leave_out=bird)} == {"red trains"}
     assert [hit.start for hit in index.by_vector(hits[3].embedding, 1)] == [hits[3].start]
+    itself = [index.by_vector(hit.embedding, 1)[0].score for hit in index.sample(10)]
+    assert max(itself) <= 1 and itself == pytest.approx([1] * 10, abs=1e-6)  # unit vectors, but for rounding
 
 
 def test_by_words(made):
@@ -195,6 +211,28 @@ def test_on_ray_two_workers_make_the_same_table(made, reader, tmp_path):
     assert updated.added == 2 and list(updated.failed) == [str(tmp_path / "bad.wav")]
     order = [("path", "ascending"), ("start", "ascending")]
     assert index.table.to_arrow().sort_by(order).equals(alone.table.to_arrow().sort_by(order))
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("127.0.0.1:{free}", "^no Ray cluster answers at 127.0.0.1:{free}: Connection refused$"),
+        ("ray://nowhere.invalid:10001", "^no Ray cluster answers at ray://nowhere.invalid:10001: .+"),
+        ("127.0.0.1", "^127.0.0.1 is no address of a Ray cluster: HOST:PORT"),
+        ("127.0.0.1:99999", "^127.0.0.1:99999 is no address"),
+    ],
+)
+def test_a_ray_cluster_that_is_not_there_is_told_soon(made, reader, tmp_path, address, sentence):
+    pytest.importorskip("ray")
+    from modeling_uniwhisper.ray_reading import CONNECT_SECONDS, reading_on_ray
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    index = SearchIndex.create(tmp_path / "index", reader)
+    started = perf_counter()
+    with pytest.raises(SearchIndexError, match=sentence.format(free=free)):
+        index.update(titles(made[0]), reading_on_ray(address.format(free=free), reader))
+    assert perf_counter() - started < CONNECT_SECONDS + 5 and len(index) == 0
 
 
 def test_two_updates_at_once_keep_one_copy(made, reader, tmp_path):

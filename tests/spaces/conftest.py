@@ -1,5 +1,6 @@
 """The Space's modules, which import each other as they do on the Hub, and its page on a tiny checkpoint."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -51,3 +52,17 @@ def recording(tmp_path, make_audio):
     path = tmp_path / "recording.wav"
     sf.write(path, make_audio(7.0, 3), SAMPLING_RATE)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, headless, driven by Playwright."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()

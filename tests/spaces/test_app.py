@@ -38,6 +38,11 @@ def test_a_second_question_says_that_the_encoding_is_re_used(client, recording):
     assert "encoding re-used" in facts
 
 
+def test_what_is_said_is_asked_of_the_transcriber(client, recording):
+    text, facts = client.predict(handle_file(recording), "What is said?", api_name="/ask")
+    assert text.startswith("0:00.0  ") and "Whisper's own decoder" in facts
+
+
 def test_structure(client, recording):
     drawn, stretches = client.predict(handle_file(recording), api_name="/structure")
     assert "<figure" in drawn and [stretch["end"] for stretch in stretches] == [7.0]
@@ -46,9 +51,10 @@ def test_structure(client, recording):
 def test_compare(client, recording):
     way = "all of it"
     _, first, _, second = client.predict(
-        handle_file(recording), "What do you hear?", 12.5, way, 3.125, way, api_name="/compare"
+        handle_file(recording), "What do you hear?", 12.5, way, 0.5, 3.125, way, 0.0, api_name="/compare"
     )
-    assert "**88** audio tokens" in first and "**22** audio tokens" in second
+    assert "**88** audio tokens" in first and "of which 44 were kept" in first
+    assert "**22** audio tokens" in second and "kept" not in second
 
 
 def test_a_file_too_large_is_refused(client, tmp_path):

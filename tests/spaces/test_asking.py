@@ -1,12 +1,17 @@
 """Questions about visitors' recordings: what is kept, what streams, what is refused."""
 
+import shutil
+
 import asking
+import gradio as gr
 import pytest
 import soundfile as sf
-from asking import Listener, QuestionError, Setting
+from ask_tab import ask_tab
+from asking import WHAT_IS_SAID, Listener, QuestionError, Setting
 
 from modeling_uniwhisper import AudioError
-from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.audio_io import SAMPLING_RATE, clock, load_audio
+from modeling_uniwhisper.transcribing import TRANSCRIBER, Transcriber
 
 QUESTION = "What do you hear?"
 
@@ -88,6 +93,31 @@ def test_a_failure_while_answering_is_raised(listener, record, monkeypatch):
         list(listener.ask(path, QUESTION))
 
 
+def test_tokens_are_dropped_for_an_answer_alone(listener, record):
+    path, whole = record(8.0, 11), Setting(12.5, "rate")
+    *_, (first, half, again) = listener.compare(path, QUESTION, [whole, Setting(12.5, "rate", dropped=0.5), whole])
+    assert (half.reply.audio_tokens, half.reply.kept_tokens) == (100, 50)
+    assert first.text == again.text != half.text
+
+
+def test_what_is_said_is_written_window_by_window(listener, record, tiny_checkpoint):
+    path = record(23.0, 12)
+    *pieces, whole = listener.transcribe(path)
+    said = [segment for segment in Transcriber(tiny_checkpoint)(load_audio(path)) if segment.text]
+    assert whole.text.splitlines() == [f"{clock(segment.start)}  {segment.text}" for segment in said]
+    assert len(pieces) == len(said) > 1 and pieces[0].text == f"0:00.0  {said[0].text}\n" and pieces[0].facts == ""
+    assert whole.facts.endswith("written by Whisper's own decoder, not by the one that answers")
+
+
+def test_a_checkpoint_that_cannot_transcribe_does_not_suggest_it(tiny_checkpoint, tmp_path, recording):
+    shutil.copytree(tiny_checkpoint, tmp_path / "mute", ignore=shutil.ignore_patterns(TRANSCRIBER))
+    for checkpoint, suggests in ((tiny_checkpoint, True), (tmp_path / "mute", False)):
+        with gr.Blocks() as page:
+            ask_tab(Listener(checkpoint), [[recording]], ["a recording"])
+        buttons = {block.value for block in page.blocks.values() if isinstance(block, gr.Button)}
+        assert "Which animal is this?" in buttons and (WHAT_IS_SAID in buttons) == suggests
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [
@@ -105,8 +135,9 @@ def test_questions(listener, recording, question, message):
 
 
 def test_recordings(listener, recording, monkeypatch):
-    with pytest.raises(AudioError, match="Give a recording first"):
-        listener.hear(None)
+    for listens in (listener.hear, lambda path: next(listener.transcribe(path))):
+        with pytest.raises(AudioError, match="Give a recording first"):
+            listens(None)
     monkeypatch.setattr(asking, "MAX_SECONDS", 6.0)
     with pytest.raises(AudioError, match="The recording is longer than 6 s"):
         listener.hear(recording)

@@ -193,9 +193,13 @@ def test_odd_questions_are_answered(stranger):
 
 def test_settings_that_are_not_offered(stranger):
     path = stranger.upload(LION).json()[0]
-    for settings in ((1e9, "all of it"), (-1, "all of it"), ("x", "all of it"), (12.5, "notes"), (None, None)):
-        reply = stranger.call(file(path), QUESTION, *settings, 3.125, "all of it", endpoint="compare")
+    rates = ((rate, "all of it", 0) for rate in (1e9, -1, "x"))
+    for settings in (*rates, (12.5, "notes", 0), (12.5, "all of it", 1), (12.5, "all of it", "x"), (None, None, None)):
+        reply = stranger.call(file(path), QUESTION, *settings, 3.125, "all of it", 0, endpoint="compare")
         assert reply.startswith("error")
+    assert stranger.call(file(path), QUESTION, *(3.125, "all of it", 0.5) * 2, endpoint="compare").startswith(
+        "complete"
+    )
 
 
 def test_a_crowd(stranger):

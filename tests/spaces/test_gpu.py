@@ -12,6 +12,7 @@ def test_longer_recordings_get_more_time(tmp_path):
         sf.write(path, [0.0] * 1000 * duration, 1000)
         seconds.append(gpu.gpu_seconds(str(path), "What do you hear?", progress=None))
     assert seconds[0] == pytest.approx(15, abs=0.1) and seconds[1] == pytest.approx(25, abs=0.1)
+    assert gpu.gpu_seconds(str(path), "What is said?") == pytest.approx(45, abs=0.1)
 
 
 def test_what_cannot_be_read_gets_least(tmp_path):

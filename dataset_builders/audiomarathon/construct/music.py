@@ -29,9 +29,8 @@ OTHERS = {
 def music_classification(seconds: float, depths: Sequence[float]) -> Iterator[Draft]:
     """One track from its beginning, which begins again once it is over."""
     for number, (group, genre) in enumerate(GENRES.items()):
-        used = sorted(
-            (piece for piece in read("long_music") if piece.clip.group == group), key=lambda piece: piece.clip.start
-        )
+        pieces = (piece for piece in read("long_music") if piece.clip.group == group)
+        used = sorted(pieces, key=lambda piece: piece.clip.start or 0.0)
         yield Draft(
             used=used,
             sound=partial(prolong, used, seconds),

@@ -48,7 +48,8 @@ def speech_detection(seconds: float, depths: Sequence[float]) -> Iterator[Draft]
         others = take(genuine, seconds - made.seconds)
         place = round(depths[number % len(depths)] * len(others))
         used = [*others[:place], made, *others[place:]]
-        start, end = (offset(others[:place]) + float(edge) for edge in MACHINE.search(made.clip.name).groups())
+        [edges] = MACHINE.findall(made.clip.name)
+        start, end = (offset(others[:place]) + float(edge) for edge in edges)
         yield Draft(
             used=used,
             sound=partial(join, used),

@@ -101,7 +101,7 @@ def _by_kind(store: PackageStore) -> dict[str, list[Clip]]:
     return clips
 
 
-def _members(path: Path) -> dict[str, Path | bytes]:
+def _members(path: Path) -> Mapping[str, Path | bytes]:
     """Return the sounds of a folder or container, by name, in order."""
     if path.suffix == ".cat":
         return read_opensfx(path)

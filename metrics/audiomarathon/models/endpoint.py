@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from time import perf_counter, sleep
+from typing import Any
 
 import httpx
 import numpy as np
@@ -58,7 +59,7 @@ class EndpointModel:
         Raises:
             ModelError: the endpoint cannot be reached or used, or goes on failing.
         """
-        content = [{"type": "text", "text": instruction}]
+        content: list[dict[str, Any]] = [{"type": "text", "text": instruction}]
         if audio is not None:
             sound = {"data": base64.b64encode(wav(audio)).decode(), "format": "wav"}
             content.insert(0, {"type": "input_audio", "input_audio": sound})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from transformers import (
     PreTrainedModel,
 )
 
-from metrics.efficiency.settings import Setting
-from metrics.efficiency.timing import peak_memory
+from metrics.machine import peak_memory
+from metrics.settings import Setting
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 from modeling_uniwhisper.checkpoints import find_checkpoint
@@ -65,7 +66,7 @@ class LocalModel:
             raise ModelError(f"{name} cannot be opened as a model: {str(error).strip().splitlines()[0]}") from None
         self.name, self.network = name, network.to(device).eval()
         hearing = (getattr(self.processor, part, None) for part in ("feature_extractor", "audio_processor"))
-        self.extractor = next(filter(None, hearing), None)
+        self.extractor: Any = next(filter(None, hearing), None)
         if self.extractor is None:
             raise ModelError(f"{name} takes no audio: its processor has no feature extractor")
         self.ours = isinstance(self.processor, UniWhisperProcessor)
@@ -143,7 +144,7 @@ class LocalModel:
         Raises:
             ValueError: the prompt is longer than the model reads.
         """
-        contents = [[{"type": "text", "text": instruction}] for instruction in instructions]
+        contents: list[list[dict[str, Any]]] = [[{"type": "text", "text": instruction}] for instruction in instructions]
         for content, audio in zip(contents, audios or ()):
             content.insert(0, {"type": "audio", "audio": audio})
         inputs = self.processor.apply_chat_template(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import product
-from math import prod
+from math import inf, prod
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedModel
 
 from modeling_uniwhisper.cache_eviction import METHODS as EVICTION
@@ -65,12 +66,12 @@ class Setting:
     def __str__(self) -> str:
         parts = []
         if self.audio_token_rate is not None:
-            parts.append(f"rate={self.audio_token_rate:g}")
+            parts.append(f"rate={_shortest(self.audio_token_rate)}")
         if (prune := self.pruning) is not None:
             layer = f"@{prune.layer}" * (prune.layer != TokenPruning.layer)
-            parts.append(f"prune={type(prune).__name__}:{prune.ratio:g}{layer}")
+            parts.append(f"prune={type(prune).__name__}:{_shortest(prune.ratio)}{layer}")
         if (evict := self.eviction) is not None:
-            parts.append(f"evict={type(evict).__name__}:{evict.ratio:g}{f'@{ALL}' * (not evict.audio_only)}")
+            parts.append(f"evict={type(evict).__name__}:{_shortest(evict.ratio)}{f'@{ALL}' * (not evict.audio_only)}")
         return "+".join(parts) or FULL
 
     @property
@@ -111,7 +112,10 @@ def read_settings(text: str) -> list[Setting]:
 
 
 def _rate(value: str) -> float:
-    return _number(value, "a rate, tokens a second, such as 6.25")
+    rate = _number(value, "a rate, tokens a second, such as 6.25")
+    if not 0 < rate < inf:
+        raise ValueError(f"the rate is {value}, but it is above 0 tokens a second and finite")
+    return rate
 
 
 def _pruning(value: str) -> TokenPruning:
@@ -137,6 +141,11 @@ def _method(value: str, known: Mapping[str, type]) -> tuple[type, float, str | N
     if name not in known:
         raise ValueError(f"there is no method {name!r}; there are {', '.join(known)}")
     return known[name], _number(ratio, f"the ratio of {name}, such as {name}:0.5"), where or None
+
+
+def _shortest(value: float) -> str:
+    """The fewest digits that read back as `value`; never an exponent, whose `+` would part the name."""
+    return np.format_float_positional(value, trim="-")
 
 
 def _number(value: str, name: str) -> float:

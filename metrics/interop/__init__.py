@@ -1,0 +1,1 @@
+"""UniWhisper and AudioMarathon inside other people's frameworks; README.md tells how each was tried."""

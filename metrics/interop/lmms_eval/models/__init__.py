@@ -1,0 +1,3 @@
+"""Models by name, as lmms-eval looks for them."""
+
+AVAILABLE_MODELS = {"uniwhisper": "UniWhisper"}
