@@ -68,6 +68,8 @@ def render_card(hub_id: str | None = None) -> str:
         averages=markdown(summary([one for one in probes if len(one["tasks"]) == len(probes[0]["tasks"])])),
         heads=markdown(lines(probes, {"mlp_chosen": "MLP"})),
         neighbours=markdown(lines(probes, {"knn_chosen": "kNN"})),
+        gap=_read(RESULTS / "gap.json"),
+        share=_share,
         marathon=markdown(_marathon(runs)),
         items=sum(found["items"] for found in _counted(runs["ours"]).values()),
         seconds=sorted(found["seconds"]["median"] for found in runs["ours"]["tasks"].values()),
@@ -92,6 +94,12 @@ def _sure(found: dict[str, Any], name: str) -> str:
     """A score with its 95 % interval."""
     low, high = found[f"{name}_95"]
     return f"{found[name]:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _share(found: dict[str, Any]) -> str:
+    """A share in per cent, with its 95 % interval."""
+    low, high = found["interval_95"]
+    return f"{100 * found['value']:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _answers(asked: dict[str, Any]) -> list[list[str]]:

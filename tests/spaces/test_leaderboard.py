@@ -69,7 +69,7 @@ def test_published_rows_average_as_they_are_printed(page):
 
 
 def test_a_probe_is_shown_as_its_file_tells(page, shipped):
-    name = "uniwhisper-encoder/results/uniwhisper-encoder.json"
+    name = "uniwhisper-base/results/probe/uniwhisper.json"
     told = json.loads((page.SHIPPED[0] / name).read_text())
     [probe] = [entry for entry in shipped.probes if entry.about.endswith(name)]
     music = [task for task, found in told["tasks"].items() if found["domain"] == "sound"]
