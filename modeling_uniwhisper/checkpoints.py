@@ -2,7 +2,13 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class CheckpointError(FileNotFoundError):
@@ -15,15 +21,21 @@ def cache_home() -> Path:
 
 
 def find_checkpoint(model: str | Path | None = None) -> Path:
-    """The folder `model`, else `$UNIWHISPER_MODEL`, else `uniwhisper-base` in the cache.
+    """The folder or Hub id `model`, else `$UNIWHISPER_MODEL`, else `uniwhisper-base` in the cache.
 
     Raises [`CheckpointError`] where that is not a checkpoint.
     """
-    folder = Path(model or os.environ.get("UNIWHISPER_MODEL") or cache_home() / "uniwhisper-base").expanduser()
+    named = str(model or os.environ.get("UNIWHISPER_MODEL") or cache_home() / "uniwhisper-base")
+    folder = Path(named).expanduser()
+    if HUB_ID.fullmatch(named) and not folder.exists():
+        try:
+            return Path(snapshot_download(named))
+        except (HfHubHTTPError, LocalEntryNotFoundError):
+            raise CheckpointError(f"{named} is no folder here, and could not be fetched from the Hub") from None
     if not (folder / "config.json").is_file():
         raise CheckpointError(
             f"there is no UniWhisper checkpoint at {folder}: run `python -m training.assemble`, or name a "
-            "checkpoint folder by --model or the variable UNIWHISPER_MODEL"
+            "folder or Hub id by --model or the variable UNIWHISPER_MODEL"
         )
     return folder
 

@@ -173,10 +173,17 @@ class SearchIndex:
         """
         if not self.reader.words:
             raise SearchIndexError("this index was made without words: search it by audio, or make one with words")
-        said = self.table.search(words, query_type="fts", fts_columns="text").limit(CANDIDATES).to_arrow()
-        meant = self._nearest("text_embedding", self.reader.embed_words([words])[0])
-        fused = _fused(_hits(said, said["_score"].to_numpy()), meant)
+        fused = _fused(self.by_text(words), self.by_meaning(words))
         return [replace(hit, why=self._why(words, hit)) for hit in _first(fused, top, per_recording)]
+
+    def by_text(self, words: str) -> list[Hit]:
+        """All windows, up to `CANDIDATES`, whose words match by full text, best first."""
+        found = self.table.search(words, query_type="fts", fts_columns="text").limit(CANDIDATES).to_arrow()
+        return _hits(found, found["_score"].to_numpy())
+
+    def by_meaning(self, words: str) -> list[Hit]:
+        """The `CANDIDATES` windows whose words are nearest in meaning, best first."""
+        return self._nearest("text_embedding", self.reader.embed_words([words])[0])
 
     def sample(self, count: int) -> list[Hit]:
         """Up to `count` windows, at equal distances in the table."""

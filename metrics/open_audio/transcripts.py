@@ -34,10 +34,7 @@ def main(
     limit: int = typer.Option(40, help="Clips a set, drawn with a fixed seed."),
 ) -> None:
     """Character error rate of Whisper-base on each package and language."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = WHISPER_BASE.open(Path(scratch))
-        write_vocabulary(folder)
-        whisper = WhisperModel(str(folder), device="cpu", compute_type="int8")
+    whisper = open_whisper()
     sets = {}
     for (source, language), rows in track(sorted(sample(limit).items()), description="sets"):
         texts = [transcribe(whisper, row, language) for row in rows]
@@ -54,6 +51,14 @@ def main(
         "sets": sets,
     }
     write_report(report, out)
+
+
+def open_whisper() -> WhisperModel:
+    """Whisper-base from the pinned wheels, in int8."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = WHISPER_BASE.open(Path(scratch))
+        write_vocabulary(folder)
+        return WhisperModel(str(folder), device="cpu", compute_type="int8")
 
 
 def sample(limit: int) -> dict[tuple[str, str], list[dict]]:

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import lancedb
 import numpy as np
-from faster_whisper import WhisperModel
 from lancedb.index import FTS
 from rich.progress import track
 
-from metrics.open_audio.transcripts import transcribe
+from metrics.open_audio.transcripts import open_whisper, transcribe
 from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 from modeling_uniwhisper.search_index import CANDIDATES, SearchIndex, cached_index
 from modeling_uniwhisper.window_reader import WindowReader
-from training.ctranslate2 import write_vocabulary
-from training.wheels import WHISPER_BASE
 
 from .collection import SOURCES, Clip, Query, load_clips, queries
 from .scores import TOP, Scores, score, side_by_side
@@ -61,13 +58,10 @@ def rankings(index: SearchIndex) -> dict[str, Ranking]:
     """The ranking that is shipped, the two that it fuses, and any order."""
     rng, paths = np.random.default_rng(0), sorted(set(index.table.to_arrow()["path"].to_pylist()))
 
-    def meaning(words: str) -> list[str]:
-        return [hit.path for hit in index._nearest("text_embedding", index.reader.embed_words([words])[0])]
-
     return {
         "fused": lambda words: [hit.path for hit in index.by_words(words, TOP, per_recording=1)],
-        "full text": partial(full_text, index.table),
-        "meaning": meaning,
+        "full text": lambda words: [hit.path for hit in index.by_text(words)],
+        "meaning": lambda words: [hit.path for hit in index.by_meaning(words)],
         "chance": lambda words: rng.permutation(paths),
     }
 
@@ -80,9 +74,7 @@ def full_text(table: lancedb.Table, words: str) -> list[str]:
 
 def transcripts(clips: Sequence[Clip], scratch: Path) -> lancedb.Table:
     """Whisper-base's greedy transcript of each clip, told that it is English, with a full-text index."""
-    folder = WHISPER_BASE.open(scratch)
-    write_vocabulary(folder)
-    whisper = WhisperModel(str(folder), device="cpu", compute_type="int8")
+    whisper = open_whisper()
     in_order = track(sorted(clips, key=lambda clip: clip.file), "Transcribing")
     rows = [{"path": clip.file, "text": transcribe(whisper, clip.row, "en")} for clip in in_order]
     table = lancedb.connect(scratch).create_table("transcripts", rows)

@@ -3,7 +3,5 @@
 import os
 import runpy
 
-from huggingface_hub import snapshot_download
-
-os.environ["UNIWHISPER_MODEL"] = snapshot_download("USER/uniwhisper-base")
+os.environ["UNIWHISPER_MODEL"] = "USER/uniwhisper-base"
 runpy.run_path("app.py", run_name="__main__")
