@@ -19,6 +19,7 @@ float32 unless a `dtype` is given.
 
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TRAINED = REPOSITORY / "model_cards" / "uniwhisper-base"
+SENTENCE_TRANSFORMERS = ("modules.json", "sentence_bert_config.json")
+"""What sentence-transformers opens a checkpoint by."""
 TRAINED_FILES = (
+    *SENTENCE_TRANSFORMERS,
     "config.json",
     "preprocessor_config.json",
     "bases.json",
@@ -190,6 +194,8 @@ def _build(plan: Plan, inputs: dict, folder: Path) -> None:
             if (plan.trained / TRANSCRIBER).is_dir():
                 files, _ = _open(from_record(plan.recorded["encoder"]), Path(scratch))
                 write_transcriber(files, plan.trained / TRANSCRIBER, folder / TRANSCRIBER)
+            for path in filter(Path.is_file, (plan.trained / name for name in SENTENCE_TRANSFORMERS)):
+                shutil.copy(path, folder)
         elif plan.encoder:
             files, encoder_base = _open(plan.encoder, Path(scratch))
             audio_model = _untrained_audio_model(files, language_model, audio_token_id)
