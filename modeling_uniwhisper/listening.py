@@ -191,7 +191,7 @@ class Recording:
                 f"{seconds:.0f} s at {ENCODER_FRAME_RATE / stride:g} tokens a second are {tokens} tokens, but the "
                 f"language model has room for {room}: take a lower audio_token_rate, or listen by {', '.join(WAYS[1:])}"
             )
-        elif prunes:
+        elif prune is not None and prunes:
             text, kept = self._read_pruned(prompt, windows, stride, max_new_tokens, streamer, prune)
         else:
             text = self._read(prompt, windows, stride, max_new_tokens, streamer)

@@ -32,6 +32,7 @@ def clustering(config: str) -> AbsTask:
 class OpenAudio(AbsTask):
     """What both kinds share."""
 
+    dataset: datasets.DatasetDict
     input_column_name = "audio"
     label_column_name = "label"
 

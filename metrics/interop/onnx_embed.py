@@ -35,7 +35,7 @@ def embed(folder: Path, audio: np.ndarray) -> np.ndarray:
         raise ValueError(f"the audio has {len(audio)} samples, but at least {N_FFT} (25 ms) are needed")
     filters = mel_filters(front_end["feature_size"])
     session = onnxruntime.InferenceSession(folder / "encoder.onnx", providers=["CPUExecutionProvider"])
-    total, frames = 0.0, 0
+    total, frames = np.zeros(1), 0
     for start, stop in cut_windows(len(audio), front_end["window_seconds"]):
         features = log_mel(audio[start:stop], filters)[None]
         feeds = {"input_features": features, "input_features_mask": np.ones(features.shape[::2], np.int64)}

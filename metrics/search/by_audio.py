@@ -81,11 +81,11 @@ def same_class(vectors: np.ndarray, labels: Sequence[str], groups: Sequence[str]
 
     A clip whose label is in no other group does not ask. Raises `ValueError` if none does in the task `name`.
     """
-    vectors, labels, groups = unit(vectors), np.array(labels), np.array(groups)
+    vectors, named, grouped = unit(vectors), np.array(labels), np.array(groups)
     rankings, asking = [], []
     for label, group, likeness in zip(labels, groups, vectors @ vectors.T):
-        others = np.flatnonzero(groups != group)
-        right = labels[others[np.argsort(-likeness[others], kind="stable")]] == label
+        others = np.flatnonzero(grouped != group)
+        right = named[others[np.argsort(-likeness[others], kind="stable")]] == label
         if right.any():
             rankings.append(right)
             asking.append(group)

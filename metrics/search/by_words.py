@@ -49,8 +49,8 @@ def index_clips(clips: Sequence[Clip], reader: WindowReader) -> SearchIndex:
     index = cached_index(folder, reader)
     untitled = dict.fromkeys(map(str, sorted(files)), "")
     updated = index.update(untitled, progress=lambda todo, total: track(todo, "Describing", total))
-    for path, sentence in updated.failed.items():
-        raise ValueError(f"{path}: {sentence}")
+    for failed, why in updated.failed.items():
+        raise ValueError(f"{failed}: {why}")
     return index
 
 

@@ -1,10 +1,11 @@
 """The Ask tab: a recording, its structure, questions about it, and how much to listen."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
 
 import gradio as gr
-from asking import MAX_QUESTION, WHAT_IS_SAID, Answer, Listener, Setting
+from asking import MAX_QUESTION, WHAT_IS_SAID, Answer, Listener, Setting, Transcript
 from gpu import on_gpu
 from guard import guarded
 from strip import draw
@@ -47,6 +48,7 @@ def ask_tab(listener: Listener, clips: list[list[str]], labels: list[str], **wor
             The answer, and what it took and rests on.
         """
         with guarded():
+            pieces: Iterator[Answer] | Iterator[Transcript]
             if can_transcribe and question.strip() == WHAT_IS_SAID:
                 pieces = listener.transcribe(recording, _listening(progress))
             else:

@@ -131,6 +131,8 @@ class Listener:
         """Write down what is said, window by window; raises `AudioError` as `hear` does."""
         if not path:
             raise AudioError("Give a recording first.")
+        if self.reader.transcriber is None:
+            raise QuestionError("This checkpoint does not write down speech.")
         started, text = perf_counter(), ""
         for segment in self.reader.transcriber(_load(path), progress):
             if segment.text:

@@ -43,7 +43,7 @@ def open_collection(collection: str | Path, reader: WindowReader) -> SearchIndex
     """
     if exists(collection):
         return SearchIndex.open(collection, reader)
-    folder = fetched(collection) if str(collection).startswith(PREFIX) else Path(collection)
+    folder = fetched(str(collection)) if str(collection).startswith(PREFIX) else Path(collection)
     named = folder / "metadata.json"
     titles = {clip["file"]: clip["title"] for clip in json.loads(named.read_text())} if named.exists() else {}
     files = {str(path.resolve()): titles.get(path.name, title_of(path)) for path in audio_files(folder)}

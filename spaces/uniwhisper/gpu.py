@@ -11,7 +11,7 @@ from modeling_uniwhisper import AudioError
 from modeling_uniwhisper.audio_io import audio_duration
 
 try:
-    from spaces import GPU
+    from spaces import GPU  # type: ignore[attr-defined]  # of the package, not of this checkout
 except ImportError:  # a checkout's own folder `spaces` has no GPU
     GPU = None
 

@@ -42,7 +42,7 @@ def _fetch(name: str, folder: Path) -> list[dict[str, str]]:
     path, config, split, *more = [*name.removeprefix(PREFIX).split(":"), "", ""]
     if more[2:]:
         raise SearchIndexError(f"{name} is not hf:ORG/NAME[:CONFIG[:SPLIT]]")
-    clips, size = [], 0
+    size, clips = 0, list[dict[str, str]]()
     try:
         splits = datasets.load_dataset(path, config or None, streaming=True)
         rows = splits[split or next(iter(splits))]

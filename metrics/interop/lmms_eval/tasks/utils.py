@@ -13,8 +13,8 @@ from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
 def doc_to_audio(doc: dict[str, Any]) -> list[dict[str, Any]]:
     """The item's recording, 16 kHz mono, in the form that lmms-eval's audio models take."""
-    [array] = audio_of([doc], Hearing.AUDIO)
-    return [{"array": array, "sampling_rate": SAMPLING_RATE}]
+    heard = audio_of([doc], Hearing.AUDIO) or ()
+    return [{"array": array, "sampling_rate": SAMPLING_RATE} for array in heard]
 
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, dict[str, Any]]:
