@@ -22,7 +22,8 @@ ROOT = next(folder for folder in Path(__file__).resolve().parents if (folder / "
 PUBLISHED = ROOT / "metrics/audiomarathon/published.json"
 SHIPPED = ROOT / "model_cards", "*/results/**/*.json"
 
-THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="cyan", neutral_hue="slate").set(
+FONT = [gr.themes.Font(name) for name in ("Inter", "ui-sans-serif", "system-ui", "sans-serif")]
+THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="cyan", neutral_hue="slate", font=FONT).set(
     background_fill_primary="*neutral_50",
     body_text_color_subdued="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
@@ -32,7 +33,10 @@ THEME = gr.themes.Soft(primary_hue="teal", secondary_hue="cyan", neutral_hue="sl
     checkbox_label_background_fill_selected="*primary_700",
     checkbox_label_background_fill_selected_dark="*primary_700",
 )
-CSS = ".gradio-container { width: 100% !important; max-width: 1280px !important; margin: 0 auto !important; }"
+CSS = """
+.gradio-container { width: 100% !important; max-width: 1280px !important; margin: 0 auto !important; }
+.dark { --color-accent: var(--primary-400); }
+"""
 LAUNCH = {"theme": THEME, "css": CSS, "footer_links": ["gradio", "settings"]}
 
 HEADER = """
