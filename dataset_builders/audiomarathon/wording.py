@@ -1,13 +1,11 @@
 """How each task is asked, in our words, after the prompts of the authors' Qwen2.5-Omni scripts.
 
-Those differ from model to model, and ask for "a" or "b" in two tasks; here the letter of an option is asked for, or its
-words of a model that was trained to give those.
+Those differ from model to model, and ask for "a" or "b" in two tasks; here the letter of an option is always asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 from .tasks import LETTERS
 
@@ -28,13 +26,6 @@ LEADS: dict[str, tuple[str, str]] = {
 """Task to its first sentence, and to what follows the letters of its options."""
 
 
-class Wording(StrEnum):
-    """How options are offered."""
-
-    LETTERS = "letters"
-    WORDS = "words"
-
-
 def instruct(task: str, question: str, options: Sequence[str]) -> str:
     """Return what a model is asked: the question and its lettered options, or a transcript if there are none."""
     if not options:
@@ -43,8 +34,3 @@ def instruct(task: str, question: str, options: Sequence[str]) -> str:
     listed = "\n".join(f"{letter}{mark} {option}" for letter, option in zip(LETTERS, options))
     *others, last = list(LETTERS[: len(options)])
     return f"{lead}\n\n{question}\n\n{listed}\n\nReply with one letter only: {', '.join(others)} or {last}."
-
-
-def instruct_in_words(question: str | None, options: Sequence[str] | None) -> str:
-    """Return what a model is asked that answers in words: the question and its options, or a transcript."""
-    return f"{question} Choose: {', '.join(options)}." if options else TRANSCRIBE

@@ -17,7 +17,6 @@ from rich.table import Table
 from dataset_builders.audiomarathon.items import ItemsError
 from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import TASKS, find_task
-from dataset_builders.audiomarathon.wording import Wording
 from metrics.settings import SettingError
 from modeling_uniwhisper import AudioError
 from modeling_uniwhisper.checkpoints import CheckpointError
@@ -51,7 +50,6 @@ def run_(
     tasks: Annotated[str, typer.Option(help="Names or abbreviations with commas between.")] = "all",
     split: Annotated[str, typer.Option(help="mini is shipped; test and full are in the data folder.")] = "mini",
     data_dir: Annotated[str | None, typer.Option(help="Snapshot of the release, folder of items, or `hub`.")] = None,
-    wording: Annotated[Wording, typer.Option(help="Ask for an option's letter, or for its words.")] = Wording.LETTERS,
     hear: Annotated[Hearing, typer.Option(help="Recordings, silence as long, or nothing.")] = Hearing.AUDIO,
     limit: Annotated[int | None, typer.Option(help="At most this many samples a task, by a fixed seed.")] = None,
     batch_size: Annotated[int, typer.Option(help="Samples asked at once.")] = 1,
@@ -70,7 +68,6 @@ def run_(
             model=model,
             split=split,
             data_dir=data_dir,
-            wording=wording,
             hear=hear,
             limit=limit,
             batch_size=batch_size,

@@ -28,7 +28,6 @@ from dataset_builders.audiomarathon.builder import VARIABLE
 from dataset_builders.audiomarathon.items import ItemsError
 from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import MarathonTask
-from dataset_builders.audiomarathon.wording import Wording, instruct_in_words
 from metrics.machine import device_name
 from metrics.reports import write_report
 from metrics.settings import FULL, Setting
@@ -44,8 +43,6 @@ PACKAGES = ("torch", "transformers", "datasets", "numpy", "soundfile", "soxr")
 DTYPES = (None, "float32", "bfloat16", "float16")
 KEPT = ("id", "task", "answer", "choices", "letter", "group", "duration", "start", "end", "left_out")
 """Fields of a row that its sample keeps."""
-WORDS = 32
-"""New tokens that a reply may have, at least, where an option is asked for in words."""
 
 
 class Hearing(StrEnum):
@@ -67,7 +64,6 @@ class Settings:
     Args:
         model: `uniwhisper`, a folder, a Hub id, or `openai:NAME` at an endpoint.
         split, data_dir: as `load_dataset("audiomarathon")` takes them.
-        wording: how options are offered.
         hear: the recording; silence of its length; or nothing, the question alone.
         limit: at most this many samples a task, drawn with a fixed seed; all if None.
         batch_size: samples asked at once.
@@ -79,7 +75,6 @@ class Settings:
     model: str
     split: str
     data_dir: str | None = None
-    wording: Wording = Wording.LETTERS
     hear: Hearing = Hearing.AUDIO
     limit: int | None = None
     batch_size: int = 1
@@ -224,11 +219,7 @@ def load_rows(settings: Settings, task: MarathonTask) -> datasets.Dataset:
         raise SettingsError(f"split {settings.split} of {settings.data_dir} has no items of {task.name}")
     if settings.limit:
         rows = rows.shuffle(seed=0).select(range(min(settings.limit, len(rows))))
-    rows = rows.select(np.argsort(rows["duration"], kind="stable"))
-    if settings.wording == Wording.LETTERS:
-        return rows
-    asked = [instruct_in_words(*offered) for offered in zip(rows["question"], rows["choices"])]
-    return rows.remove_columns("instruction").add_column("instruction", asked)
+    return rows.select(np.argsort(rows["duration"], kind="stable"))
 
 
 def resume(file: Path, rows: datasets.Dataset, batch_size: int) -> int:
@@ -283,8 +274,7 @@ def answer(
         for start in range(done, len(rows), settings.batch_size):
             batch = rows.select(range(start, min(start + settings.batch_size, len(rows)))).to_list()
             instructions = [row["instruction"] for row in batch]
-            longest = max(task.max_new_tokens, WORDS if settings.wording == Wording.WORDS else 0)
-            replies = model.reply(audio_of(batch, settings.hear), instructions, longest)
+            replies = model.reply(audio_of(batch, settings.hear), instructions, task.max_new_tokens)
             file.writelines(f"{json.dumps(sample(task, *pair))}\n" for pair in zip(batch, replies))
             file.flush()
             os.fsync(file.fileno())

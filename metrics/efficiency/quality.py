@@ -22,7 +22,6 @@ from rich.console import Console
 from torch import nn
 
 from dataset_builders.audiomarathon.tasks import TASKS, MarathonTask, find_task
-from dataset_builders.audiomarathon.wording import Wording
 from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.run import Settings, open_model, run
 from metrics.settings import Setting, SettingError, read_settings
@@ -41,7 +40,7 @@ class Recipe:
     Args:
         settings: names, with braces as in a shell; the first is what the others are held against.
         tasks: names or abbreviations; the ten if None.
-        model, split, data_dir, wording, limit, batch_size, device, dtype: as `Settings.resolve` of the runner has them.
+        model, split, data_dir, limit, batch_size, device, dtype: as `Settings.resolve` of the runner has them.
     """
 
     settings: list[str]
@@ -49,7 +48,6 @@ class Recipe:
     model: str = "uniwhisper"
     split: str = "mini"
     data_dir: str | None = None
-    wording: str = Wording.LETTERS
     limit: int | None = None
     batch_size: int = 1
     device: str = "auto"

@@ -21,7 +21,6 @@ from typer.testing import CliRunner
 
 from dataset_builders.audiomarathon.items import Item, write_items
 from dataset_builders.audiomarathon.tasks import TASKS, find_task
-from dataset_builders.audiomarathon.wording import Wording
 from metrics.audiomarathon.__main__ import app
 from metrics.audiomarathon.models import ModelError, endpoint
 from metrics.audiomarathon.models.local import LocalModel
@@ -206,14 +205,6 @@ def test_what_is_done_needs_no_model(settings, tmp_path, console, monkeypatch):
     report = run(settings, [SD], tmp_path, console)
     monkeypatch.setattr("metrics.audiomarathon.run.open_model", None)
     assert run(settings, [SD], tmp_path, console) == report
-
-
-def test_options_are_asked_for_in_words(settings, tmp_path, console):
-    asked = run(replace(settings, wording=Wording.WORDS), [SD], tmp_path, console)
-    assert "--wording words" in asked["command"]
-    assert lines(tmp_path)[0]["prompt"].endswith("? Choose: real, fake.")
-    with pytest.raises(SettingsError, match="--wording was words, now it is letters"):
-        run(settings, [SD], tmp_path, console)
 
 
 def test_other_settings_or_data_are_refused(settings, tmp_path, console):
