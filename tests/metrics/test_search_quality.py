@@ -3,6 +3,7 @@
 import io
 import json
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ pytest.importorskip("lancedb")
 from metrics.search import __main__ as command
 from metrics.search import ann, by_audio, by_words
 from metrics.search.collection import Clip, Query, queries
-from metrics.search.scores import MEASURES, score, side_by_side
+from metrics.search.scores import MEASURES, lines, score, side_by_side
 
 
 def flac(samples) -> dict:
@@ -216,3 +217,11 @@ def test_the_command(tiny, clip, monkeypatch, tmp_path, capsys):
     assert report["ann"]["rows"] == 1001 and report["ann"]["recall_at_10"] > 0.95
     printed = capsys.readouterr().out
     assert "| one, map | 16 |" in printed and "| all, mrr | 3 |" in printed and "| 1001 |" in printed
+
+
+def test_the_readme_says_what_was_measured():
+    kept = json.loads(Path("model_cards/uniwhisper-base/results/search.json").read_text())
+    readme = Path("README.md").read_text()
+    by_example, by_words = lines("same class", kept["by_audio"]["scores"]), lines("words", kept["by_words"]["scores"])
+    for row in [by_example[0], *by_example[-2:], *by_words]:
+        assert f"| {' | '.join(row)} |" in readme
