@@ -360,6 +360,10 @@ def test_the_bars(deeper, tmp_path):
     assert told["decode_evicted_time"]["batch"] == 8
     assert 0.2 < told["decode_evicted_cache"]["value"] < 0.5  # a fifth of 200 audio tokens, and the text
     assert all(told[name]["value"] > 0 for name in ("prefill_half", "prefill_6hz", "decode_evicted_time"))
+    again = invoke("bars", "--model", "nowhere", "--merge", out, "--out", tmp_path / "again.json")
+    assert again.exit_code == 0, "what was measured is not measured again, so no model is opened"
+    kept = json.loads((tmp_path / "again.json").read_text())
+    assert all(kept[name] == told[name] for name in bars.BARS if name in told)
     other.write_text("{}")
     assert "has none of prefill_half" in " ".join(invoke("bars", "--merge", other).output.split())
 
