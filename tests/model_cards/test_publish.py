@@ -107,11 +107,13 @@ def test_the_space_starts_with_the_published_model(release, tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     code = f"""
-import os, runpy, sys
+import runpy, sys
 import gradio
 
 def launch(page, **_):
-    print(os.environ["UNIWHISPER_MODEL"], sys.modules["modeling_uniwhisper"].__file__)
+    from modeling_uniwhisper.checkpoints import find_checkpoint
+
+    print(find_checkpoint(), sys.modules["modeling_uniwhisper"].__file__)
 
 gradio.Blocks.launch = launch
 sys.argv, sys.path[0] = ["start.py"], "{tmp_path}"
