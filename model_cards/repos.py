@@ -53,8 +53,6 @@ def write_model(folder: Path, org: str) -> None:
             raise PublishError(f"{code} is not that of modeling_uniwhisper: run `python -m training.assemble`")
     shutil.copytree(checkpoint, folder, dirs_exist_ok=True, ignore=NO_CACHES)
     shutil.copytree(CARDS / MODEL / "results", folder / "results")
-    for name in ("modules.json", "sentence_bert_config.json"):  # for sentence-transformers
-        shutil.copy(CARDS / MODEL / name, folder)
     shutil.copy(REPOSITORY / "LICENSE", folder)
     (folder / "README.md").write_text(render_card(f"{org}/{MODEL}"), "utf-8")
     write_eval_results(folder, org)

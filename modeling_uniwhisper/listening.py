@@ -180,9 +180,10 @@ class Recording:
         if how == "windows":
             windows = self._choose(prompt, stride, room)
         kept = tokens = self._count(windows, stride)
-        prunes = prune is not None and not prune.keeps_all
+        if prune is not None and prune.keeps_all:
+            prune = None
         if how == "notes":
-            if prunes:
+            if prune is not None:
                 raise ValueError("notes are of windows heard one by one, of which nothing is pruned")
             text = self._read_notes(prompt, question, stride, max_new_tokens, streamer)
         elif tokens > room:
@@ -191,10 +192,10 @@ class Recording:
                 f"{seconds:.0f} s at {ENCODER_FRAME_RATE / stride:g} tokens a second are {tokens} tokens, but the "
                 f"language model has room for {room}: take a lower audio_token_rate, or listen by {', '.join(WAYS[1:])}"
             )
-        elif prune is not None and prunes:
-            text, kept = self._read_pruned(prompt, windows, stride, max_new_tokens, streamer, prune)
-        else:
+        elif prune is None:
             text = self._read(prompt, windows, stride, max_new_tokens, streamer)
+        else:
+            text, kept = self._read_pruned(prompt, windows, stride, max_new_tokens, streamer, prune)
         return Reply(
             text=text,
             how=how,

@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeling_uniwhisper.transcribing import TRANSCRIBER
 from training.assemble import MANIFEST
 from training.files import WeightsError
 
@@ -56,6 +55,7 @@ def export(
     from peft import PeftModel
 
     from modeling_uniwhisper import UniWhisperFeatureExtractor
+    from modeling_uniwhisper.transcribing import TRANSCRIBER
 
     folder, bases = Path(folder), _bases(Path(base))
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def export(
         if isinstance(model.language_model, PeftModel):
             name = bases["encoder" if lora == TRANSCRIBER else "text_model"]["name"]
             _save_lora(model.language_model, new / lora, name)
-        _replace(folder, new)
+        _replace(folder, new, ("lora", TRANSCRIBER))
     return folder
 
 
@@ -121,11 +121,11 @@ def _save_lora(language_model: "torch.nn.Module", folder: Path, base_name: str) 
     (folder / "README.md").unlink()
 
 
-def _replace(folder: Path, new: Path) -> None:
+def _replace(folder: Path, new: Path, subfolders: tuple[str, ...]) -> None:
     """Moves the files of `new` into `folder`, after removing those of an export before."""
     for path in [*folder.glob("model*.safetensors"), *folder.glob("model.safetensors.index.json")]:
         path.unlink()
-    for old in ("lora", TRANSCRIBER):
+    for old in subfolders:
         shutil.rmtree(folder / old, ignore_errors=True)
     for path in new.iterdir():
         path.rename(folder / path.name)

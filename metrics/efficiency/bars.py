@@ -89,14 +89,14 @@ def prefill_ratios(model: LocalModel, seconds: float, repeats: int) -> dict[str,
     }
 
 
-def decode_ratios(model: LocalModel, seconds: float, repeats: int, rows: int = ROWS) -> dict[str, dict[str, Any]]:
-    """Time and cache of a decode step of `rows` rows, evicted over full."""
-    caches = {setting: prefilled(model, setting, seconds, rows) for setting in (FULL, EVICTED)}
+def decode_ratios(model: LocalModel, seconds: float, repeats: int) -> dict[str, dict[str, Any]]:
+    """Time and cache of a decode step of `ROWS` rows, evicted over full."""
+    caches = {setting: prefilled(model, setting, seconds) for setting in (FULL, EVICTED)}
     held = {setting: cache_bytes(cache) for setting, cache in caches.items()}
-    arms = {setting: partial(step_seconds, model, setting, cache, rows) for setting, cache in caches.items()}
-    progress: Callable[[Sequence], Iterable] = partial(track, description=f"decode, batch {rows}")
+    arms = {setting: partial(step_seconds, model, setting, cache) for setting, cache in caches.items()}
+    progress: Callable[[Sequence], Iterable] = partial(track, description=f"decode, batch {ROWS}")
     steps = {setting: np.array(times) for setting, times in in_turns(arms, repeats, progress).items()}
-    told = {"batch": rows, "prefill": "one row, its cache repeated over the batch"}
+    told = {"batch": ROWS, "prefill": "one row, its cache repeated over the batch"}
     gigabytes = {str(setting): round(size / 1e9, 4) for setting, size in held.items()}
     return {
         "decode_evicted_time": of_first(steps[FULL], steps[EVICTED], FULL, EVICTED) | told,
@@ -105,21 +105,21 @@ def decode_ratios(model: LocalModel, seconds: float, repeats: int, rows: int = R
 
 
 @torch.inference_mode()
-def prefilled(model: LocalModel, setting: Setting, seconds: float, rows: int) -> Cache:
-    """The cache of a prompt about noise, the same in `rows` rows."""
+def prefilled(model: LocalModel, setting: Setting, seconds: float) -> Cache:
+    """The cache of a prompt about noise, the same in `ROWS` rows."""
     model.take(setting)
     inputs = model.prepare([noise(seconds, 0)], [QUESTION]).to(model.network.device, dtype=model.network.dtype)
     with setting.applied(model.network):
         cache = model.network(**inputs, use_cache=True, logits_to_keep=1).past_key_values
-    cache.batch_repeat_interleave(rows)
+    cache.batch_repeat_interleave(ROWS)
     if hasattr(cache, "held"):
-        cache.held = [replace(held, valid=held.valid.expand(rows, -1)) for held in cache.held]
+        cache.held = [replace(held, valid=held.valid.expand(ROWS, -1)) for held in cache.held]
     return cache
 
 
-def step_seconds(model: LocalModel, setting: Setting, cache: Cache, rows: int) -> float:
-    """Seconds of one decode step of `rows` rows, the mean of a few, which go into `cache`."""
-    token = torch.full((rows, 1), model.processor.tokenizer.eos_token_id, device=model.network.device)
+def step_seconds(model: LocalModel, setting: Setting, cache: Cache) -> float:
+    """Seconds of one decode step of `ROWS` rows, the mean of a few, which go into `cache`."""
+    token = torch.full((ROWS, 1), model.processor.tokenizer.eos_token_id, device=model.network.device)
 
     def decode() -> None:
         for _ in range(STEPS):
@@ -146,12 +146,11 @@ def of_first(base: np.ndarray, ours: np.ndarray, base_setting: Setting, setting:
 def judged(name: str, found: dict[str, Any]) -> dict[str, Any]:
     """A number with its bar, and whether that is met."""
     sign, limit = BARS[name]
-    value = found["value"]
-    return {"value": value, "bar": f"{sign} {limit:g}", "met": COMPARISONS[sign](value, limit)} | found
+    return found | {"bar": f"{sign} {limit:g}", "met": COMPARISONS[sign](found["value"], limit)}
 
 
 def merged(file: Path) -> dict[str, dict[str, Any]]:
-    """What another command found, by key: a number, or an object with its `value`.
+    """What another command found, by key: its `value` and the `file`.
 
     Raises:
         RunError: the file has none of the keys.
@@ -160,4 +159,7 @@ def merged(file: Path) -> dict[str, dict[str, Any]]:
     found = {name: told[name] for name in BARS if told.get(name) is not None}
     if not found:
         raise RunError(f"{file} has none of {', '.join(BARS)}")
-    return {name: value if isinstance(value, dict) else {"value": value} for name, value in found.items()}
+    return {
+        name: (value if isinstance(value, dict) else {"value": value}) | {"file": file.name}
+        for name, value in found.items()
+    }

@@ -93,7 +93,7 @@ def answers(url: str) -> bool:
     """Whether a page is served there, asked at most every second."""
     try:
         return httpx.get(url, timeout=10).is_success
-    except httpx.ConnectError:
+    except httpx.TransportError:
         sleep(1)
         return False
 

@@ -25,7 +25,7 @@ from .scores import Scores, score, side_by_side
 CLIP_TASKS = {name: task for name, task in TASKS.items() if task.kind == "clip" and name != "language_id"}
 """Of each language all test clips are one set of recordings, so that a clip of it would have nothing to find."""
 
-MEASURES = ("map", "recall_at_10")
+SHOWN = ("map", "recall_at_10")
 CHANCE_DIM = 64
 
 
@@ -71,7 +71,7 @@ def by_task(vectors: Sequence[np.ndarray], rows: dict[str, Dataset]) -> dict[str
     }
     means = {
         key: combine(lambda *tasks: np.mean(tasks, axis=0), *(one.means[key] for one in found.values()))
-        for key in MEASURES
+        for key in SHOWN
     }
     return found | {"mean": Scores(sum(one.queries for one in found.values()), means)}
 
@@ -91,4 +91,4 @@ def same_class(vectors: np.ndarray, labels: Sequence[str], groups: Sequence[str]
             asking.append(group)
     if not asking:
         raise ValueError(f"{name}: no label is in two groups, so no clip has another to find")
-    return score(rankings, asking, name, MEASURES)
+    return score(rankings, asking, name, SHOWN)

@@ -75,8 +75,8 @@ def full_text(table: lancedb.Table, words: str) -> list[str]:
 def transcripts(clips: Sequence[Clip], scratch: Path) -> lancedb.Table:
     """Whisper-base's greedy transcript of each clip, told that it is English, with a full-text index."""
     whisper = open_whisper()
-    in_order = track(sorted(clips, key=lambda clip: clip.file), "Transcribing")
-    rows = [{"path": clip.file, "text": transcribe(whisper, clip.row, "en")} for clip in in_order]
+    by_name = sorted(clips, key=lambda clip: clip.file)
+    rows = [{"path": clip.file, "text": transcribe(whisper, clip.row, "en")} for clip in track(by_name, "Transcribing")]
     table = lancedb.connect(scratch).create_table("transcripts", rows)
     table.create_index("text", config=FTS())
     return table

@@ -89,11 +89,11 @@ class Listener:
     """
 
     def __init__(self, checkpoint: Path):
-        device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-        self.model = UniWhisperForConditionalGeneration.from_pretrained(checkpoint, dtype=dtype).to(device).eval()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = UniWhisperForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32)
+        self.model = model.to(device).eval()
         self.processor = UniWhisperProcessor.from_pretrained(checkpoint)
-        dtype = str(dtype).removeprefix("torch.")
-        self.reader = WindowReader(checkpoint, dtype, model=self.model, processor=self.processor)
+        self.reader = WindowReader(checkpoint, model=self.model, processor=self.processor)
         self._kept: OrderedDict[bytes, Recording] = OrderedDict()
 
     def hear(self, path: str | None, progress: Progress = iter) -> tuple[Recording, float | None]:

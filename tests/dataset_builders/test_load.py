@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -15,12 +16,12 @@ def run(build, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
 
-    def run(code: str) -> str:
+    def run(code: str, package: Path = REPOSITORY) -> str:
         start = "import sys\nsys.modules['torchcodec'] = None\nimport datasets, dataset_builders\n"
         environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(tmp_path),
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": str(package),
             "UNIWHISPER_DATA": str(tmp_path / "out"),
             "HF_DATASETS_CACHE": str(tmp_path / "cache"),
             "HF_HUB_OFFLINE": "1",
@@ -57,3 +58,17 @@ def test_unknown_and_unbuilt_configs_are_named(run):
     assert "drum_class" in unknown
     assert unbuilt.startswith("open_audio/asr_en is not built in")
     assert unbuilt.endswith("python -m dataset_builders.open_audio build --only asr_en")
+
+
+def test_a_package_that_moved_is_not_looked_for_where_it_was(run, tmp_path):
+    code = """
+        import os
+        path = datasets.load_dataset("audiomarathon", "SGR", split="mini")[0]["audio"]["path"]
+        print(os.path.exists(path), path)
+    """
+    before = tmp_path / "before"
+    shutil.copytree(REPOSITORY / "dataset_builders", before / "dataset_builders")
+    shutil.copytree(REPOSITORY / "modeling_uniwhisper", before / "modeling_uniwhisper")
+    assert run(code, before).startswith(f"True {before}")
+    shutil.rmtree(before)
+    assert run(code).startswith(f"True {REPOSITORY}")

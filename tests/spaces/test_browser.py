@@ -37,6 +37,14 @@ def upload(page: Page, name: str = "lion.flac") -> None:
     expect(page.locator("#recording #waveform")).to_be_visible(timeout=SLOW)
 
 
+def show_all(page: Page) -> None:
+    """A recording with its strip, and two settings."""
+    upload(page)
+    page.get_by_role("button", name="Show what is where").click()
+    expect(page.locator(".strip")).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="How much to listen").click()
+
+
 def test_upload_ask_and_ask_again(open_page):
     page = open_page()
     upload(page)
@@ -115,10 +123,7 @@ def test_errors_are_shown(open_page, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_in_one_direction(open_page, scheme):
     page = open_page(viewport=PHONE, color_scheme=scheme)
-    upload(page)
-    page.get_by_role("button", name="Show what is where").click()
-    expect(page.locator(".strip")).to_be_visible(timeout=SLOW)
-    page.get_by_role("button", name="How much to listen").click()
+    show_all(page)
     for tab in page.get_by_role("tab").all():
         tab.click()
         wide = page.evaluate(
@@ -133,10 +138,7 @@ def test_a_phone_scrolls_in_one_direction(open_page, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(open_page, scheme):
     page = open_page(color_scheme=scheme)
-    upload(page)
-    page.get_by_role("button", name="Show what is where").click()
-    expect(page.locator(".strip")).to_be_visible(timeout=SLOW)
-    page.get_by_role("button", name="How much to listen").click()
+    show_all(page)
     for tab in page.get_by_role("tab").all():
         tab.click()
         page.wait_for_timeout(500)  # until colours have faded in
