@@ -25,7 +25,7 @@ besides itself that decide what a load gives."""
 
 
 def _module(name: str) -> datasets.load.DatasetModule:
-    """Return what `datasets` builds `name` from; its hash changes with builder, data and their folder, which rows name."""
+    """Return what `datasets` builds `name` from; its hash changes with builder, data and folder, which rows name."""
     builder = import_module(BUILDERS[name])
     digest = hashlib.sha256(str(builder.__file__).encode())
     for path in [Path(str(builder.__file__)), *builder.fingerprint_files()]:

@@ -105,15 +105,15 @@ def decode_ratios(model: LocalModel, seconds: float, repeats: int) -> dict[str, 
 
 
 @torch.inference_mode()
-def prefilled(model: LocalModel, setting: Setting, seconds: float) -> Cache:
-    """The cache of a prompt about noise, the same in `ROWS` rows."""
+def prefilled(model: LocalModel, setting: Setting, seconds: float, rows: int = ROWS) -> Cache:
+    """The cache of a prompt about noise, the same in `rows` rows."""
     model.take(setting)
     inputs = model.prepare([noise(seconds, 0)], [QUESTION]).to(model.network.device, dtype=model.network.dtype)
     with setting.applied(model.network):
         cache = model.network(**inputs, use_cache=True, logits_to_keep=1).past_key_values
-    cache.batch_repeat_interleave(ROWS)
+    cache.batch_repeat_interleave(rows)
     if hasattr(cache, "held"):
-        cache.held = [replace(held, valid=held.valid.expand(ROWS, -1)) for held in cache.held]
+        cache.held = [replace(held, valid=held.valid.expand(rows, -1)) for held in cache.held]
     return cache
 
 
@@ -150,7 +150,7 @@ def judged(name: str, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged(file: Path) -> dict[str, dict[str, Any]]:
-    """What another command found, by key: its `value` and the `file`.
+    """What another command found, by key: an object with its `value` and the `file` it is from.
 
     Raises:
         RunError: the file has none of the keys.
@@ -160,6 +160,6 @@ def merged(file: Path) -> dict[str, dict[str, Any]]:
     if not found:
         raise RunError(f"{file} has none of {', '.join(BARS)}")
     return {
-        name: (value if isinstance(value, dict) else {"value": value}) | {"file": file.name}
+        name: {"file": file.name} | (value if isinstance(value, dict) else {"value": value})
         for name, value in found.items()
     }
