@@ -21,17 +21,21 @@ def interval(errors: np.ndarray, totals: np.ndarray, seed: int = 0) -> list[floa
     return np.quantile(errors[draws].sum(1) / totals[draws].sum(1), [0.025, 0.975]).tolist()
 
 
+def right(answers: list[str], labels: list[str]) -> np.ndarray:
+    """1.0 for each answer that is the label, letter case and a final stop aside, else 0.0 `(clips,)`."""
+    return np.array([normalize(answer) == normalize(label) for answer, label in zip(answers, labels)], float)
+
+
 def label_scores(answers: list[str], labels: list[str], choices: list[list[str]]) -> dict:
     """Accuracy of answers to a multiple choice; an answer that is none of its choices is wrong.
 
     `parse_rate` is the share of answers that are one of the choices, letter case and a final stop aside.
     """
-    said = [normalize(answer) for answer in answers]
-    right = np.array([answer == normalize(label) for answer, label in zip(said, labels)], dtype=float)
-    valid = [answer in {normalize(choice) for choice in listed} for answer, listed in zip(said, choices)]
+    found = right(answers, labels)
+    valid = [normalize(answer) in {normalize(choice) for choice in listed} for answer, listed in zip(answers, choices)]
     return {
-        "accuracy": float(right.mean()),
-        "accuracy_95": interval(right, np.ones_like(right)),
+        "accuracy": float(found.mean()),
+        "accuracy_95": interval(found, np.ones_like(found)),
         "parse_rate": float(np.mean(valid)),
         "chance": float(np.mean([1 / len(listed) for listed in choices])),
         "clips": len(labels),

@@ -84,7 +84,7 @@ def run(
             result.scores |= ask(asked, task, rows)
         if xares_compat and task.kind == "clip":
             result.scores |= probe_as_xares(opened, task, rows)
-        scores = {view: _plain(estimate) for view, estimate in result.scores.items()}
+        scores = {view: estimate.plain for view, estimate in result.scores.items()}
         found[name] = {
             "domain": task.domain,
             "metric": task.metric,
@@ -112,7 +112,7 @@ def run(
     }
     for view in VIEWS:
         if means := averaged(report, draws, view):
-            report["averages"][view] = {part: _plain(mean) for part, mean in means.items()}
+            report["averages"][view] = {part: mean.plain for part, mean in means.items()}
     write_report(report, out)
     save_file(draws, out.with_suffix(".safetensors"))
     out.with_suffix(".md").write_text(markdown(lines([report])))
@@ -147,7 +147,7 @@ def compare_(
             )
             if first and second:
                 difference, p = compare(first, second)
-                result["tasks"].setdefault(name, {})[kind] = _plain(difference) | {"p": p}
+                result["tasks"].setdefault(name, {})[kind] = difference.plain | {"p": p}
     write_report(result, None)
     if out:
         write_report(result, out)
@@ -174,7 +174,7 @@ def _closed(reports: tuple[dict, dict], draws: tuple[dict, dict], base: str) -> 
     for kind in ("mlp", "knn"):
         pair = (averaged(one, drawn, f"{kind}_{at}") for one, drawn, at in zip(reports, draws, (base, "chosen")))
         for part, estimate in gaps(*pair).items():
-            parts[part][f"{kind}_gap_closed"] = _plain(estimate)
+            parts[part][f"{kind}_gap_closed"] = estimate.plain
     return parts.pop("all") | parts
 
 
@@ -191,10 +191,6 @@ def _estimates(report: dict, draws: dict[str, np.ndarray], view: str) -> dict[st
         for name, found in report["tasks"].items()
         if view in found["scores"]
     }
-
-
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    return {"value": estimate.value, "interval_95": list(estimate.interval)}
 
 
 if __name__ == "__main__":

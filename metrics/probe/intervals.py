@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,11 @@ class Estimate:
         """95 % interval: the quantiles of the draws."""
         low, high = np.quantile(self.draws, LEVELS)
         return float(low), float(high)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return {"value": self.value, "interval_95": list(self.interval)}
 
 
 def estimate(

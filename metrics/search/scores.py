@@ -45,12 +45,12 @@ def side_by_side(by_arm: dict[str, dict[str, Scores]]) -> dict[str, object]:
     return {
         "scores": {
             arm: {
-                part: {"queries": one.queries} | {key: _plain(value) for key, value in one.means.items()}
+                part: {"queries": one.queries} | {key: value.plain for key, value in one.means.items()}
                 for part, one in parts.items()
             }
             for arm, parts in by_arm.items()
         },
-        f"{measure}_of_{first}_above": {arm: _plain(by) | {"p": p} for arm, (by, p) in above.items()},
+        f"{measure}_of_{first}_above": {arm: by.plain | {"p": p} for arm, (by, p) in above.items()},
     }
 
 
@@ -64,10 +64,6 @@ def lines(title: str, scores: dict[str, dict]) -> list[list[str]]:
         cells = [_cell(of_arm[part][key]) for of_arm in scores.values()]
         rows.append([f"{part}, {key}", str(parts[part]["queries"]), *cells])
     return rows
-
-
-def _plain(score: Estimate) -> dict[str, object]:
-    return {"value": score.value, "interval_95": list(score.interval)}
 
 
 def _cell(score: dict) -> str:

@@ -5,7 +5,9 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from metrics.open_audio.baselines import linear_probe, majority, mean_log_mel
-from metrics.open_audio.scores import interval, label_scores, normalize, transcript_scores
+from metrics.open_audio.rates import summary
+from metrics.open_audio.scores import interval, label_scores, normalize, right, transcript_scores
+from metrics.probe.intervals import estimate, mean
 from modeling_uniwhisper import UniWhisperFeatureExtractor
 
 
@@ -40,6 +42,21 @@ def test_interval_narrows_with_clips():
     rng = np.random.default_rng(0)
     widths = [np.ptp(interval((rng.random(n) < 0.5).astype(float), np.ones(n))) for n in (20, 2000)]
     assert widths[0] > 5 * widths[1] > 0
+
+
+def test_rates_are_compared_on_the_same_clips():
+    labels, groups = ["a"] * 8, list("ppqqrrss")
+    answers = {"25": list("aaaabbbb"), "6.25": list("aaaaaabb")}
+
+    def accuracy(said, task):
+        found = right(said, labels)
+        return estimate(lambda weights: mean(weights, found), groups, task)
+
+    told = summary({rate: {task: accuracy(said, task) for task in "xy"} for rate, said in answers.items()})
+    assert told["25"]["mean"]["value"] == 0.5
+    assert told["25"]["over_first"]["value"] == 1
+    assert told["6.25"]["over_first"]["value"] == 1.5
+    assert told["6.25"]["over_first"]["interval_95"][0] >= 1, "what the slower rate has wrong, the faster one has too"
 
 
 def test_majority():
