@@ -1,4 +1,4 @@
-"""Puts the model, the data sets, the metrics and the page on the Hub.
+"""Puts the model, the data sets, the metrics and the pages on the Hub.
 
     python -m model_cards.publish --target ORG --dry-run
     python -m model_cards.publish --target ORG
@@ -109,7 +109,7 @@ def main(
     target: Annotated[str, typer.Option(help="The organisation or user on the Hub.")],
     dry_run: Annotated[bool, typer.Option(help="Stop after the checks; nothing is sent.")] = False,
 ) -> None:
-    """Put the model, the data sets, the metrics and the page on the Hub."""
+    """Put the model, the data sets, the metrics and the pages on the Hub."""
     shown = Console()
     try:
         folders = assemble(target)

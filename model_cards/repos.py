@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,13 @@ CARDS = Path(__file__).parent
 MODEL = "uniwhisper-base"
 GPL = CARDS / "open-audio/COPYING"  # version 2, which has to go along
 NO_CACHES = shutil.ignore_patterns("__pycache__", ".*")
+OF_THE_LEADERBOARD = (
+    "dataset_builders/audiomarathon/tasks.py",  # without the packages' `__init__`, which need `datasets`
+    "metrics/audiomarathon/published.json",
+    "model_cards/*/results/audiomarathon/*/scores.json",
+    "model_cards/*/results/probe/*.json",
+)
+"""What its page imports and reads of the rest of a checkout."""
 
 
 class PublishError(ValueError):
@@ -121,12 +129,26 @@ def write_score(folder: Path, org: str, name: str, script: str) -> None:
 
 def write_space(folder: Path, org: str) -> None:
     """The page with the package's source beside it; it starts with the published checkpoint."""
-    shutil.copytree(REPOSITORY / "spaces/uniwhisper", folder, dirs_exist_ok=True, ignore=NO_CACHES)
+    _copy_page("uniwhisper", folder, org, "start.py")
     shutil.copytree(REPOSITORY / "modeling_uniwhisper", folder / "modeling_uniwhisper", ignore=NO_CACHES)
     shutil.copy(CARDS / "uniwhisper-space/start.py", folder)
     _fill(folder / "start.py", org)
+
+
+def write_leaderboard(folder: Path, org: str) -> None:
+    """The tables of results, with the files that they are drawn from beside them."""
+    _copy_page("leaderboard", folder, org, "app.py")
+    for file in chain.from_iterable(map(REPOSITORY.glob, OF_THE_LEADERBOARD)):
+        copy = folder / file.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+
+
+def _copy_page(name: str, folder: Path, org: str, start: str) -> None:
+    """A page's own files; its card tells where it starts and which model it is about."""
+    shutil.copytree(REPOSITORY / "spaces" / name, folder, dirs_exist_ok=True, ignore=NO_CACHES)
     card = SpaceCard.load(folder / "README.md")
-    card.data.app_file, card.data.models = "start.py", [f"{org}/{MODEL}"]
+    card.data.app_file, card.data.models = start, [f"{org}/{MODEL}"]
     card.save(folder / "README.md")
     shutil.copy(REPOSITORY / "LICENSE", folder)
 
@@ -148,5 +170,6 @@ REPOS = (
         )
     ),
     HubRepo("uniwhisper", "space", write_space),
+    HubRepo("leaderboard", "space", write_leaderboard),
 )
-"""In the order of publishing: the page needs the model."""
+"""In the order of publishing: the pages need the model."""

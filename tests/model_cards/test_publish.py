@@ -1,10 +1,12 @@
 """Publishing to a server that speaks the Hub's routes, and opening what lies there in new processes."""
 
 import re
+import sysconfig
 import tomllib
 from itertools import chain
 from pathlib import Path
 
+import httpx
 import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
 
@@ -21,6 +23,26 @@ def held(release, repo) -> dict[str, bytes]:
     """What the newest commit of a repository holds."""
     on_hub = release.hub.repos[repo.type, f"{ORG}/{repo.name}"]
     return {name: (release.hub.folder / file.sha256).read_bytes() for name, file in on_hub.commits[on_hub.head].items()}
+
+
+def download(release, name: str, folder: Path) -> None:
+    """Write what a repository holds, as the Hub does where a Space runs."""
+    for file, content in held(release, next(repo for repo in REPOS if repo.name == name)).items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(content)
+
+
+def read_tables(release, *command: str, cwd: Path) -> list[str]:
+    """The tables, as HTML, of a page that `command` serves."""
+    page = release.start("-u", *command, cwd=cwd)
+    try:
+        address = re.search(r"http://\S+", page.stdout.readline())
+        assert address, page.communicate()[1]
+        components = httpx.get(f"{address[0]}/config").json()["components"]
+    finally:
+        page.kill()
+        page.communicate()
+    return [html for one in components if "<table>" in (html := str(one["props"].get("value")))]
 
 
 def test_a_killed_run_goes_on_where_it_was(release):
@@ -91,7 +113,8 @@ assert not {{"metrics", "dataset_builders"}} & set(sys.modules)
 
 def test_the_snippets_of_the_cards_run(release, tmp_path):
     """As they are on the Hub, in one process; those of the page's card run in `tests/spaces`, against the page."""
-    cards = [held(release, repo)["README.md"].decode() for repo in REPOS if repo.name != "uniwhisper"]
+    pages = "uniwhisper", "leaderboard"
+    cards = [held(release, repo)["README.md"].decode() for repo in REPOS if repo.name not in pages]
     snippets = [re.findall(r"```python\n(.*?)```", card, re.DOTALL) for card in cards]
     assert all(snippets)
     codes = sorted(
@@ -102,10 +125,7 @@ def test_the_snippets_of_the_cards_run(release, tmp_path):
 
 
 def test_the_space_starts_with_the_published_model(release, tmp_path):
-    space = next(repo for repo in REPOS if repo.name == "uniwhisper")
-    for name, content in held(release, space).items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(content)
+    download(release, "uniwhisper", tmp_path)
     code = f"""
 import runpy, sys
 import gradio
@@ -122,6 +142,15 @@ runpy.run_path("start.py", run_name="__main__")
     model, package = release.run("-c", code, cwd=tmp_path).splitlines()[-1].split()
     assert f"models--{ORG}--uniwhisper-base" in model
     assert Path(package).parent == tmp_path / "modeling_uniwhisper"
+
+
+def test_the_leaderboard_shows_by_itself_what_it_shows_in_a_checkout(release, tmp_path, monkeypatch):
+    download(release, "leaderboard", tmp_path)
+    in_checkout = read_tables(release, "spaces/leaderboard/app.py", cwd=ROOT)
+    monkeypatch.setenv("PYTHONPATH", sysconfig.get_path("purelib"))
+    alone = "-S"  # without it the environment's links would lead to the checkout
+    assert read_tables(release, alone, "app.py", cwd=tmp_path) == in_checkout
+    assert len(in_checkout) == 2, "AudioMarathon and probes"
 
 
 def test_results_are_where_the_hub_reads_them(release):
