@@ -16,7 +16,7 @@ test: .venv/.dev ffmpeg
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(CHECKPOINT)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q --durations=10
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durations=10
 
 lint: .venv/.dev
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ RESULTS = Path("model_cards/uniwhisper-base/results")
 def test_the_readme_says_what_was_measured():
     kept = json.loads((RESULTS / "efficiency.json").read_text())
     long = json.loads((RESULTS / "listening.json").read_text())
-    readme = Path("README.md").read_text()
+    readme = Path("metrics/README.md").read_text()
     for name, setting in (("prefill_half", "rate=25+prune=FastV:0.5"), ("prefill_6hz", "rate=6.25")):
         assert f"| {kept[name]['seconds'][setting]['median']:.1f} | {kept[name]['value']:.2f} |" in readme
     steps, cache = (kept[f"decode_evicted_{part}"] for part in ("time", "cache"))

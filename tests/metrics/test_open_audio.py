@@ -1,14 +1,24 @@
 """Scores against their definitions and against scikit-learn; baselines on made-up tasks."""
 
+import io
+import json
+
 import numpy as np
 import pytest
+import soundfile
+from datasets import Dataset
 from sklearn.metrics import accuracy_score
 
+from metrics.open_audio import __main__ as command
+from metrics.open_audio import rates
 from metrics.open_audio.baselines import linear_probe, majority, mean_log_mel
-from metrics.open_audio.rates import summary
 from metrics.open_audio.scores import interval, label_scores, normalize, right, transcript_scores
 from metrics.probe.intervals import estimate, mean
-from modeling_uniwhisper import UniWhisperFeatureExtractor
+from modeling_uniwhisper import (
+    UniWhisperFeatureExtractor,
+    UniWhisperForConditionalGeneration,
+    UniWhisperProcessor,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +62,7 @@ def test_rates_are_compared_on_the_same_clips():
         found = right(said, labels)
         return estimate(lambda weights: mean(weights, found), groups, task)
 
-    told = summary({rate: {task: accuracy(said, task) for task in "xy"} for rate, said in answers.items()})
+    told = rates.summary({rate: {task: accuracy(said, task) for task in "xy"} for rate, said in answers.items()})
     assert told["25"]["mean"]["value"] == 0.5
     assert told["25"]["over_first"]["value"] == 1
     assert told["6.25"]["over_first"]["value"] == 1.5
@@ -84,3 +94,64 @@ def test_padding_does_not_reach_the_mean_spectrum(make_audio):
     alone = mean_log_mel(extractor(make_audio(0.5), sampling_rate=16_000))
     beside = mean_log_mel(extractor([make_audio(0.5), make_audio(3.0)], sampling_rate=16_000))
     np.testing.assert_allclose(alone[0], beside[0], rtol=1e-5)
+
+
+@pytest.fixture
+def drums(make_audio, monkeypatch):
+    """Clips of two labels and lines of speech in place of open audio, in both commands."""
+
+    def load(name, task, split):
+        rows = []
+        for seed in range(8):
+            buffer, label = io.BytesIO(), ("kick", "snare")[seed % 2]
+            soundfile.write(buffer, make_audio(0.5 + seed / 10, seed), 16_000, format="FLAC")
+            rows.append(
+                {
+                    "audio": {"bytes": buffer.getvalue(), "path": "made.flac"},
+                    "duration": 0.5 + seed / 10,
+                    "task": task,
+                    "instruction": "Which drum is this? Choose: kick, snare.",
+                    "answer": label,
+                    "label": None if task == "asr_en" else label,
+                    "choices": ["kick", "snare"],
+                    "group": f"{split} {seed}",
+                }
+            )
+        return Dataset.from_list(rows)
+
+    monkeypatch.setattr(command, "load_dataset", load)
+    monkeypatch.setattr(rates, "load_dataset", load)
+
+
+def test_labels_and_lines_are_scored_beside_baselines(drums, tiny_checkpoint, tmp_path, capsys):
+    out = tmp_path / "scores.json"
+    command.main(tiny_checkpoint, out, ["drum_class", "asr_en"], "test", 5, 3.125, "float32")
+    told = json.loads(out.read_text())
+    drum, lines = (told["tasks"][task] for task in ("drum_class", "asr_en"))
+    assert drum["clips"] == lines["clips"] == 5 and told["audio_token_rate"] == 3.125
+    assert drum["chance"] == 0.5 and 0 <= drum["majority"] <= 1 and 0 <= drum["mean_log_mel"] <= 1
+    assert lines["wer"] > 0.5, "it was never trained"
+    assert "drum_class" in capsys.readouterr().out
+
+
+def test_every_rate_of_the_checkpoint_is_asked(drums, tiny_checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(rates, "TASKS", ("drum_class", "pitch"))
+    monkeypatch.setattr(rates, "accuracy", lambda *given: asked.append(given[2:]) or estimate_of(given[3]))
+    asked = []
+
+    def estimate_of(rate):
+        return estimate(lambda weights: mean(weights, np.array([1.0, rate > 5, 0.0])), "abc", "same")
+
+    rates.main(tmp_path / "rates.json", tiny_checkpoint, 5)
+    told = json.loads((tmp_path / "rates.json").read_text())["rates"]
+    assert list(told) == ["25", "12.5", "6.25", "3.125"]
+    assert asked[0] == ("drum_class", 25.0, 5) and len(asked) == 8
+    assert told["3.125"]["over_first"]["value"] == 0.5 and told["6.25"]["over_first"]["value"] == 1
+    assert "3.125" in capsys.readouterr().out
+
+
+def test_a_rate_is_scored_by_groups(drums, tiny_checkpoint):
+    network = UniWhisperForConditionalGeneration.from_pretrained(tiny_checkpoint).eval()
+    processor = UniWhisperProcessor.from_pretrained(tiny_checkpoint)
+    found = rates.accuracy(network, processor, "drum_class", 6.25, 4)
+    assert found.value == 0 and found.interval == (0, 0), "it was never trained"

@@ -221,7 +221,7 @@ def test_the_command(tiny, clip, monkeypatch, tmp_path, capsys):
 
 def test_the_readme_says_what_was_measured():
     kept = json.loads(Path("model_cards/uniwhisper-base/results/search.json").read_text())
-    readme = Path("README.md").read_text()
+    readme = Path("metrics/README.md").read_text()
     by_example, by_words = lines("same class", kept["by_audio"]["scores"]), lines("words", kept["by_words"]["scores"])
     for row in [by_example[0], *by_example[-2:], *by_words]:
         assert f"| {' | '.join(row)} |" in readme
