@@ -8,7 +8,7 @@ from asking import MAX_QUESTION
 from finder import Finder
 from gpu import SECONDS, on_gpu
 from guard import guarded
-from moments import CLICKABLE, draw_hits, draw_map
+from moments import CLICKABLE, MAP, draw_hits, draw_map
 
 from modeling_uniwhisper.audio_io import clock
 from modeling_uniwhisper.search_index import Hit
@@ -106,8 +106,8 @@ def find_tab(finder: Finder, clips: list[list[str]], labels: list[str], **work) 
     found = gr.HTML(elem_id="found", **CLICKABLE)
     told = gr.JSON(visible=False)
     hits, asked = gr.State([]), gr.State(None)
-    with gr.Accordion("Map of the collection: moments that sound alike are near; click one to hear it", open=False):
-        points = gr.HTML(draw_map(finder.map), elem_id="map", **CLICKABLE)
+    with gr.Accordion("Map of the collection: moments that sound alike are near; choose one to hear it", open=False):
+        points = gr.HTML(draw_map(finder.map), elem_id="map", **MAP)
 
     outputs = [hits, found, told]
     words.submit(by_words, words, outputs, api_name="find_by_words", show_progress_on=found, **work)

@@ -1,4 +1,4 @@
-"""Found moments as HTML: a list with buttons, and a map whose points can be clicked."""
+"""Found moments as HTML: a list with buttons, and a map whose points are chosen by mouse or keyboard."""
 
 from collections.abc import Sequence
 from html import escape
@@ -10,8 +10,10 @@ from structure import DOMAINS
 from modeling_uniwhisper.audio_io import clock
 from modeling_uniwhisper.search_index import Hit
 
+FOLDER = Path(__file__).parent
 WIDTH, HEIGHT, MARGIN = 800, 400, 12  # of the map, in its own units
 NOTHING = "<p>No moment matches.</p>"
+HINT = "Arrow keys go to the nearest moment, Enter plays it."
 ON_CLICK = """
 element.ariaLive = 'polite';
 const events = ['play', 'ask', 'more'];
@@ -22,9 +24,10 @@ element.addEventListener('click', ({target}) => {
 """
 CLICKABLE = {  # of `gr.HTML`
     "js_on_load": ON_CLICK,
-    "css_template": (Path(__file__).parent / "moments.css").read_text(),
+    "css_template": (FOLDER / "moments.css").read_text(),
     "apply_default_css": False,
 }
+MAP = CLICKABLE | {"js_on_load": ON_CLICK + (FOLDER / "map_keys.js").read_text()}
 
 
 def draw_hits(hits: Sequence[Hit]) -> str:
@@ -35,7 +38,8 @@ def draw_hits(hits: Sequence[Hit]) -> str:
 def draw_map(points: Sequence[Point]) -> str:
     """HTML of a map whose points, coloured by what the model calls them, trigger `play` by number."""
     circles = "".join(
-        f'<circle class="{_kind(point.hit)}" cx="{MARGIN + point.x * (WIDTH - 2 * MARGIN):.1f}" '
+        f'<circle role="option" tabindex="{-1 if number else 0}" class="{_kind(point.hit)}" '
+        f'cx="{MARGIN + point.x * (WIDTH - 2 * MARGIN):.1f}" '
         f'cy="{MARGIN + point.y * (HEIGHT - 2 * MARGIN):.1f}" r="6" data-event="play" data-number="{number}">'
         f"<title>{escape(_name(point.hit))}: {escape(point.hit.description)}</title></circle>"
         for number, point in enumerate(points)
@@ -43,8 +47,8 @@ def draw_map(points: Sequence[Point]) -> str:
     kinds = dict.fromkeys(_kind(point.hit) for point in points)
     legend = "".join(f'<i class="{kind}"></i>{kind}' for kind in sorted(kinds))
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Map of {len(points)} moments">{circles}</svg>'
-        f"<p>{legend}</p>"
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="listbox" aria-label="Map of {len(points)} moments">{circles}'
+        f'<circle class="ring" r="10"/></svg><p>{legend}</p><p class="named" aria-live="off">{HINT}</p>'
     )
 
 

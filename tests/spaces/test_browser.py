@@ -109,6 +109,51 @@ def test_a_found_moment_is_asked_about(open_page):
     expect(page.locator("#facts")).to_contain_text("heard all", timeout=SLOW)
 
 
+def test_the_map_is_used_by_keyboard(open_page):
+    page = open_page()
+    page.get_by_role("tab", name="Find").click()
+    page.get_by_role("button", name="Map of the collection").press("Enter")
+    points = page.get_by_role("listbox", name=re.compile(r"Map of \d+ moments")).get_by_role("option")
+    points.nth(1).evaluate("""it => {  // two moments of one place
+        for (const name of ["cx", "cy"]) it.setAttribute(name, it.previousSibling.getAttribute(name));
+    }""")
+    focused, ring = page.locator("circle:focus"), page.locator(".ring")
+    expect(ring).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(points.first).to_be_focused()
+
+    sides = {"ArrowLeft": ("cx", -1), "ArrowRight": ("cx", 1), "ArrowUp": ("cy", -1), "ArrowDown": ("cy", 1)}
+    reached, waiting = {"0"}, ["0"]
+    while waiting:
+        point = page.locator(f"circle[data-number='{waiting.pop()}']")
+        for key, (axis, sign) in sides.items():
+            point.focus()
+            page.keyboard.press(key)
+            assert sign * (float(focused.get_attribute(axis)) - float(point.get_attribute(axis))) >= 0
+            there = focused.get_attribute("data-number")
+            waiting += {there} - reached
+            reached.add(there)
+    assert len(reached) == points.count(), "every point"
+
+    expect(ring).to_be_visible()
+    assert [ring.get_attribute(name) for name in ("cx", "cy")] == [focused.get_attribute(name) for name in ("cx", "cy")]
+    hover, last = focused.locator("title").text_content(), focused.get_attribute("data-number")
+    expect(focused).to_have_accessible_name(hover)
+    expect(page.locator(".named")).to_have_text(hover)
+    page.keyboard.press("Tab")
+    expect(focused).to_have_count(0)
+    expect(ring).to_be_hidden()
+    page.keyboard.press("Shift+Tab")
+    expect(focused).to_have_attribute("data-number", last)
+
+    for key, point in (("Enter", points.first), ("Space", points.last)):
+        point.focus()
+        page.keyboard.press(key)
+        title, start = re.match(r"(.*), (\S+) to ", point.text_content()).groups()
+        expect(page.locator("#moment")).to_contain_text(f"{title}, from {start}", timeout=SLOW)
+        expect(point).to_be_focused()
+
+
 def test_errors_are_shown(open_page, tmp_path):
     page = open_page()
     page.get_by_role("button", name="Ask", exact=True).click()
