@@ -19,8 +19,9 @@ test: .venv/.dev ffmpeg
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --durations=10
 
 lint: .venv/.dev
-	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/mypy
 
 .venv/.demo: EXTRAS := demo,train
 .venv/.dev: EXTRAS := dev

@@ -33,13 +33,14 @@ from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.run import Settings
 from metrics.reports import write_report
 from metrics.settings import Setting, read_settings
+from modeling_uniwhisper.cache_eviction import METHODS as EVICTION
+from modeling_uniwhisper.token_pruning import METHODS as PRUNING
 
 from .embedding import noise
 from .timing import environment, in_new_process, in_turns, now, spread
 
 SETTINGS = (
-    "full rate={25,6.25,3.125} prune={Random,Frame,FastV,DART,Query,Merge}:{0.5,0.9} "
-    "evict={Random,KNorm,StreamingLLM,TOVA,SnapKV,ExpectedAttention}:{0.5,0.9}"
+    f"full rate={{25,6.25,3.125}} prune={{{','.join(PRUNING)}}}:{{0.5,0.9}} evict={{{','.join(EVICTION)}}}:{{0.5,0.9}}"
 )
 QUESTION = "What do you hear?"
 SECONDS, REPEATS, NEW_TOKENS = "30,90,300,1800", 3, 16

@@ -123,6 +123,9 @@ class RemoteEncoder:
 
     Nothing is known of its masks, so each waveform is encoded alone; layers are its `hidden_states`,
     which may be one tensor.
+
+    Raises:
+        ValueError: it gives none.
     """
 
     window_seconds = REMOTE_WINDOW_SECONDS
@@ -142,6 +145,8 @@ class RemoteEncoder:
             inputs = self.extractor(waveform, sampling_rate=SAMPLING_RATE, return_tensors="pt")
             inputs = {key: value.to(self.network.device, self.network.dtype) for key, value in inputs.items()}
             states = self.network(**inputs).hidden_states
+            if states is None:
+                raise ValueError(f"{self.name} gives no hidden_states, which are the layers to probe: it needs a class")
             states = [states] if isinstance(states, torch.Tensor) else states
             encoded += without_padding(states, [states[0].shape[1]])
         return encoded
@@ -270,6 +275,6 @@ def open_encoder(name: str, dtype: str | None = None, trust_remote_code: bool = 
             network = AutoModel.from_pretrained(folder, dtype=dtype or "float32", use_safetensors=True)
             return WaveformEncoder(base.name, network, AutoFeatureExtractor.from_pretrained(folder))
     raise ValueError(
-        f"{name} is a {kind}, but only UniWhisper, Whisper, wav2vec2, HuBERT and WavLM are known: "
-        "with trust_remote_code the model's own code would be run"
+        f"{name} is a {kind}, but only UniWhisper, Whisper, wav2vec2, HuBERT and WavLM are known: code that lies "
+        "beside it is run with --trust-remote-code; else it needs a class in metrics/probe/encoders.py"
     )

@@ -16,6 +16,7 @@ RESULTS = read_results()
 STATISTICS = RESULTS["statistics"]
 SOLVED = 0.75
 """A task that a file's properties alone tell this well says nothing of listening."""
+STALE = "the card has other tasks: write it anew by python -m dataset_builders.open_audio card"
 
 
 def test_card_says_what_the_results_say():
@@ -24,7 +25,7 @@ def test_card_says_what_the_results_say():
 
 def test_card_is_a_card_of_the_hub():
     card = DatasetCard.load(FOLDER / "README.md")
-    assert [config["config_name"] for config in card.data.configs] == list(CONFIGS)
+    assert [config["config_name"] for config in card.data.configs] == list(CONFIGS), STALE
     assert card.data.license == "other"
     for picture in ("durations", "classes", "spectrograms"):
         assert (FOLDER / f"pictures/{picture}.png").stat().st_size > 10_000
@@ -84,6 +85,7 @@ BUILT = [name for name in CONFIGS if read_manifest(data_folder() / name)]
 @pytest.mark.skipif(not BUILT, reason="open_audio is not built on this machine")
 @pytest.mark.parametrize("name", BUILT)
 def test_built_part_is_what_the_card_says(name):
+    assert name in STATISTICS, STALE
     manifest, groups = read_manifest(data_folder() / name), {}
     assert manifest["splits"] == STATISTICS[name]["splits"]
     for split, held in manifest["splits"].items():

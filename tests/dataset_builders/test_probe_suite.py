@@ -46,12 +46,12 @@ def wav(samples: np.ndarray, rate: int = SAMPLE_RATE, form: str = "WAV") -> byte
     return buffer.getvalue()
 
 
-def test_twenty_tasks_of_all_domains_and_kinds():
-    assert len(TASKS) == 20
+def test_twenty_tasks_or_more_of_all_domains_and_kinds():
+    assert len(TASKS) >= 20
     assert {task.domain for task in TASKS.values()} == set(DOMAINS)
     assert {task.kind for task in TASKS.values()} == set(METRICS)
     assert all(task.metric == METRICS[task.kind] for task in TASKS.values())
-    assert len({task.why for task in TASKS.values()}) == 20
+    assert len({task.why for task in TASKS.values()}) == len(TASKS)
 
 
 def test_every_config_exists_and_has_labels_where_they_are_asked_for():
@@ -68,7 +68,7 @@ def test_unseen_is_what_no_recipe_trains_on():
     assert len(trained) > 10
     assert {task.name for task in of_open_audio if task.unseen} == {
         task.name for task in of_open_audio if task.config not in trained
-    }
+    }, "unseen=True in the registry is for what no recipe names"
     assert sum(task.unseen for task in TASKS.values()) >= 6
 
 

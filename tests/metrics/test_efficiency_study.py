@@ -19,7 +19,7 @@ from metrics.audiomarathon.outputs import RunError
 from metrics.audiomarathon.run import Settings, SettingsError, run
 from metrics.efficiency import bars
 from metrics.efficiency.__main__ import app
-from metrics.efficiency.cost import Cost, concurrency, measure, parts_of, reply_cost, summarise
+from metrics.efficiency.cost import SETTINGS, Cost, concurrency, measure, parts_of, reply_cost, summarise
 from metrics.efficiency.figures import best
 from metrics.efficiency.quality import encoded_once, folder_of, read_recipe
 from metrics.efficiency.report import Point, ratios
@@ -28,7 +28,9 @@ from metrics.probe.intervals import Estimate
 from metrics.settings import Setting, SettingError, read_settings
 from modeling_uniwhisper import UniWhisperForConditionalGeneration
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
+from modeling_uniwhisper.cache_eviction import METHODS as EVICTION
 from modeling_uniwhisper.cache_eviction import SnapKV
+from modeling_uniwhisper.token_pruning import METHODS as PRUNING
 from modeling_uniwhisper.token_pruning import FastV
 
 from . import marathon_models
@@ -102,6 +104,12 @@ def test_braces_are_a_grid():
     assert names == ["full", *grid, "rate=25"]
     with pytest.raises(SettingError, match="names no setting"):
         read_settings(" , ")
+
+
+def test_every_method_is_timed_if_nothing_else_is_asked_for():
+    timed = read_settings(SETTINGS)
+    assert {type(one.pruning) for one in timed if one.pruning} == set(PRUNING.values())
+    assert {type(one.eviction) for one in timed if one.eviction} == set(EVICTION.values())
 
 
 def test_what_is_kept_and_how():

@@ -119,7 +119,7 @@ def test_a_model_says_the_same_alone_and_in_a_batch(kind, tmp_path, tiny_process
 
 
 def test_a_name_that_is_no_model_that_hears(tmp_path, tiny_config, tiny_processor):
-    with pytest.raises(ModelError, match="nowhere cannot be opened"):
+    with pytest.raises(ModelError, match="nowhere is neither a folder here nor a Hub id"):
         LocalModel(str(tmp_path / "nowhere"), "cpu", "float32")
     (tmp_path / "config.json").write_text('{"model_type": "wav2vec2"}')
     with pytest.raises(ModelError, match="is a wav2vec2, which"):
@@ -209,7 +209,7 @@ def test_what_is_done_needs_no_model(settings, tmp_path, console, monkeypatch):
 
 def test_other_settings_or_data_are_refused(settings, tmp_path, console):
     few = replace(settings, limit=4)
-    with pytest.raises(ModelError, match="cannot be opened"):
+    with pytest.raises(ModelError, match="mistyped is neither a folder here"):
         run(replace(few, model=str(tmp_path / "mistyped")), [SD], tmp_path, console)
     run(few, [SD], tmp_path, console)
     with pytest.raises(SettingsError, match="--hear was audio, now it is silence; --batch-size was 2, now it is 3"):

@@ -233,6 +233,14 @@ def test_remote_encoder_takes_waveforms_one_by_one(make_audio):
     assert [states.shape for states in encoder.encode([make_audio(1.0), make_audio(2.0)])] == [(1, 25, 4), (1, 50, 4)]
 
 
+def test_a_model_that_hides_its_layers_is_named(tmp_path):
+    encoder = waveform_encoder(Wav2Vec2Model, "layer")
+    encoder.network.save_pretrained(tmp_path / "mute")
+    encoder.extractor.save_pretrained(tmp_path / "mute")
+    with pytest.raises(ValueError, match="mute gives no hidden_states"):
+        open_encoder(str(tmp_path / "mute"), "float32", trust_remote_code=True)
+
+
 def test_yamnet(make_audio):
     encoder = Yamnet()
     audio = [make_audio(0.3), make_audio(2.0, 1)]
@@ -385,7 +393,7 @@ def test_batches_hold_like_lengths(monkeypatch):
 
 def test_unknown_encoders_are_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "dasheng"}))
-    with pytest.raises(ValueError, match="is a dasheng, but only"):
+    with pytest.raises(ValueError, match=r"is a dasheng, but only .* needs a class in metrics/probe/encoders\.py"):
         open_encoder(str(tmp_path))
     with pytest.raises(WeightsError, match="neither a folder nor a Hub id"):
         open_encoder("whisper-bass")

@@ -24,7 +24,7 @@ from metrics.machine import peak_memory
 from metrics.settings import Setting
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
-from modeling_uniwhisper.checkpoints import find_checkpoint
+from modeling_uniwhisper.checkpoints import HUB_ID, find_checkpoint
 from modeling_uniwhisper.feature_extraction_uniwhisper import HOP_LENGTH
 
 from . import ModelError, Reply
@@ -56,6 +56,8 @@ class LocalModel:
 
     def __init__(self, name: str, device: str, dtype: str, setting: Setting | None = None):
         source = find_checkpoint() if name == UNIWHISPER else name
+        if not (Path(source).is_dir() or HUB_ID.fullmatch(name)):
+            raise ModelError(f"{name} is neither a folder here nor a Hub id such as Qwen/Qwen2-Audio-7B-Instruct")
         try:
             config = AutoConfig.from_pretrained(source)
             network = model_class(name, config).from_pretrained(source, dtype=getattr(torch, dtype))
