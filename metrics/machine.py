@@ -1,12 +1,19 @@
-"""The machine that numbers are made on: its name, and the memory that this process took of it."""
+"""The machine that numbers are made on: what it is, and the memory that this process took of it."""
 
 from __future__ import annotations
 
+import os
 import platform
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
+
+PACKAGES = ("torch", "transformers", "ctranslate2", "faster-whisper", "numpy", "soundfile", "soxr")
 
 
 def peak_memory() -> int:
@@ -29,3 +36,16 @@ def cpu_name() -> str:
     names = Path("/proc/cpuinfo")
     lines = names.read_text().splitlines() if names.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def environment(packages: Sequence[str] = PACKAGES, device: str = "cpu") -> dict[str, Any]:
+    """What the numbers depend on; `device` as torch names it."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "device": device_name(device),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average": os.getloadavg(),
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in packages},
+    }

@@ -29,12 +29,13 @@ from transformers.cache_utils import Cache
 from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.outputs import RunError, read_json
 from metrics.audiomarathon.run import Settings
+from metrics.machine import environment
 from metrics.reports import write_report
 from metrics.settings import Setting
 
 from .cost import PACKAGES, QUESTION, by_part, cache_bytes, measure
 from .embedding import noise
-from .timing import environment, in_turns, seconds_of, spread
+from .timing import in_turns, seconds_of, spread
 
 SECONDS, ROWS, STEPS, REPEATS = 300.0, 8, 8, 5
 FULL, SLOW, PRUNED, EVICTED = map(

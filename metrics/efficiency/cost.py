@@ -31,13 +31,14 @@ from transformers.cache_utils import Cache
 from metrics.audiomarathon.models import ModelError
 from metrics.audiomarathon.models.local import LocalModel
 from metrics.audiomarathon.run import Settings
+from metrics.machine import environment
 from metrics.reports import write_report
 from metrics.settings import Setting, read_settings
 from modeling_uniwhisper.cache_eviction import METHODS as EVICTION
 from modeling_uniwhisper.token_pruning import METHODS as PRUNING
 
 from .embedding import noise
-from .timing import environment, in_new_process, in_turns, now, spread
+from .timing import in_new_process, in_turns, now, spread
 
 SETTINGS = (
     f"full rate={{25,6.25,3.125}} prune={{{','.join(PRUNING)}}}:{{0.5,0.9}} evict={{{','.join(EVICTION)}}}:{{0.5,0.9}}"

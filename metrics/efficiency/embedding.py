@@ -17,7 +17,7 @@ import soundfile
 import torch
 import typer
 
-from metrics.machine import peak_memory
+from metrics.machine import environment, peak_memory
 from metrics.reports import write_report
 from modeling_uniwhisper import (
     UniWhisperEncoder,
@@ -28,7 +28,7 @@ from modeling_uniwhisper import (
 )
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
-from .timing import compare, environment, in_new_process
+from .timing import compare, in_new_process
 
 REPEATS = 9
 CLIP_SECONDS, CLIPS = 5, 8

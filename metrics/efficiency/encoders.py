@@ -25,6 +25,7 @@ import typer
 from rich.progress import track
 
 from dataset_builders.audiomarathon.builder import MINI
+from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
@@ -32,7 +33,7 @@ from modeling_uniwhisper.checkpoints import encoder_sha256
 from training.assemble import TRAINED
 from training.onnx_encoder import EmbeddingEncoder, export_encoder
 
-from .timing import environment, spread, take_turns
+from .timing import spread, take_turns
 
 SIZES = ((30, 1), (30, 8), (10, 1))  # seconds of a window, windows at once
 REPEATS = 9

@@ -24,7 +24,7 @@ from dataset_builders.audiomarathon.tasks import NEEDLE
 from dataset_builders.audiomarathon.wording import instruct
 from metrics.audiomarathon import strict
 from metrics.audiomarathon.parsing import parse
-from metrics.machine import peak_memory
+from metrics.machine import environment, peak_memory
 from metrics.probe.intervals import estimate, mean
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor, load_audio
@@ -32,7 +32,7 @@ from modeling_uniwhisper.checkpoints import find_checkpoint
 from modeling_uniwhisper.listening import TOO_LONG, WAYS, listen
 
 from .embedding import noise, write_noise
-from .timing import environment, in_new_process, now, spread, take_turns
+from .timing import in_new_process, now, spread, take_turns
 
 SECONDS, REPEATS = 300.0, 3
 REPLY_TOKENS = 8  # a word or two

@@ -20,10 +20,11 @@ from torch.utils.data import DataLoader
 
 import dataset_builders
 from dataset_builders.loading import SAMPLE_RATE, AudioLoader, decode_once
+from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor
 
-from .timing import environment, spread, take_turns
+from .timing import spread, take_turns
 
 OUT = Path(dataset_builders.__file__).parent / "open_audio" / "results" / "loading.json"
 MINUTES, SHARDS = 20, 4

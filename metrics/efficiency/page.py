@@ -24,11 +24,12 @@ import typer
 from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
+from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper import load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
-from .timing import environment, now, seconds_of, spread
+from .timing import now, seconds_of, spread
 
 SPACE = Path(__file__).parents[2] / "spaces/uniwhisper"
 TALK, SECONDS = SPACE / "examples/shop_dialogue.ogg", 180

@@ -24,13 +24,14 @@ from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from metrics.machine import environment
 from metrics.probe.embed import embed
 from metrics.probe.encoders import Encoder, MelEncoder
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperEncoder, UniWhisperEncoderConfig, UniWhisperFeatureExtractor, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
-from .timing import compare, environment
+from .timing import compare
 
 TASKS = ("language_id", "spoken_letter", "asr_en", "sound_event", "animal", "drum_class", "instrument", "track_artist")
 CLIPS, REPEATS = 8, 3

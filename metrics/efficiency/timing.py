@@ -1,23 +1,16 @@
-"""What measures of cost share: arms that take turns, medians, and where numbers were made."""
+"""What measures of cost share: arms that take turns, and medians."""
 
 from __future__ import annotations
 
 import multiprocessing
-import os
-import platform
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from metrics.machine import device_name
-
-PACKAGES = ("torch", "transformers", "ctranslate2", "faster-whisper", "numpy", "soundfile", "soxr")
 Name = TypeVar("Name", bound=Hashable)
 Result = TypeVar("Result")
 
@@ -77,16 +70,3 @@ def in_new_process(function: Callable, *arguments):
     """Return `function(*arguments)` from a fresh interpreter, so that its peak memory is its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
-
-
-def environment(packages: Sequence[str] = PACKAGES, device: str = "cpu") -> dict[str, Any]:
-    """What the numbers depend on; `device` as torch names it."""
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device_name(device),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load_average": os.getloadavg(),
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in packages},
-    }

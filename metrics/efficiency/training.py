@@ -23,13 +23,14 @@ import transformers
 import typer
 from transformers import Trainer
 
+from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper.feature_extraction_uniwhisper import MAX_WINDOW_SECONDS
 from training.assemble import assemble_base
 from training.config import Recipe, read_recipe
 from training.train import TOLD, UniWhisperTrainer, make_trainer
 
-from .timing import environment, spread
+from .timing import spread
 
 RECIPE = Path("training/recipes/encoder-cpu.yaml")
 CLIPS, REPEATS = 64, 3

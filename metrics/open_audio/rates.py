@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
-from metrics.efficiency.timing import environment
+from metrics.machine import environment
 from metrics.probe.intervals import Estimate, combine, estimate, mean
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from metrics.efficiency.timing import environment
+from metrics.machine import environment
 from metrics.probe.report import markdown
 from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home, checkpoint_sha256, find_checkpoint
