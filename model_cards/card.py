@@ -69,6 +69,7 @@ def render_card(hub_id: str | None = None) -> str:
         heads=markdown(lines(probes, {"mlp_chosen": "MLP"})),
         neighbours=markdown(lines(probes, {"knn_chosen": "kNN"})),
         gap=_read(RESULTS / "gap.json"),
+        rates=_read(RESULTS / "rates.json")["rates"],
         share=_share,
         marathon=markdown(_marathon(runs)),
         items=sum(found["items"] for found in _counted(runs["ours"]).values()),

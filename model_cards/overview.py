@@ -1,6 +1,6 @@
 """The README's picture: `python -m model_cards.overview` writes docs/overview.png from kept results and a screenshot.
 
-What an encoder of speech became on twenty tasks, what 300 s of audio cost in how many tokens, and the page.
+What an encoder of speech became on twenty tasks, what 300 s of audio cost at each token rate, and the page.
 """
 
 from __future__ import annotations
@@ -18,12 +18,6 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "model_cards/uniwhisper-base/results"
 SCREENSHOT, PICTURE = (REPOSITORY / "docs" / name for name in ("screenshot.png", "overview.png"))
 BEFORE, AFTER, PALE = "#94a3b8", "#0f766e", "#cbd5e1"
-WAYS = {
-    ("prefill_half", "rate=25"): "all tokens, 25 a second",
-    ("prefill_half", "rate=25+prune=FastV:0.5"): "half of them pruned",
-    ("prefill_6hz", "rate=6.25"): "6.25 a second",
-}
-"""Key and setting in efficiency.json to what a reader is told."""
 
 
 def read(name: str) -> dict[str, Any]:
@@ -52,22 +46,23 @@ def probes(axes: Axes) -> None:
 
 
 def costs(axes: Axes) -> None:
-    """Seconds until the first token about 300 s of audio."""
-    found = read("efficiency.json")
-    seconds = [found[key]["seconds"][setting]["median"] for key, setting in WAYS]
-    bars = axes.barh(range(len(seconds)), seconds, color=[BEFORE, AFTER, AFTER], height=0.6)
-    axes.bar_label(bars, [f"{one:.1f} s" for one in seconds], padding=4, size=8)
-    axes.set_yticks(range(len(seconds)), list(WAYS.values()), size=8)
+    """Seconds of a reply about 300 s of audio, and how well clips are answered, by audio tokens a second."""
+    found, rates = read("cost.json"), read("rates.json")["rates"]
+    seconds = [row["seconds"]["reply"]["median"] for row in found["rows"]]
+    right = [of["mean"]["value"] for of in rates.values()]
+    told = [f"{time:.1f} s · {share:.0%} right on clips" for time, share in zip(seconds, right)]
+    bars = axes.barh(range(len(seconds)), seconds, color=[BEFORE, AFTER, AFTER, AFTER], height=0.6)
+    axes.bar_label(bars, told, padding=4, size=8)
+    axes.set_yticks(range(len(seconds)), [f"{rate} a second" for rate in rates], size=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.15 * max(seconds))
-    title = f"Prefill of 300 s of audio, {found['cores']} CPU cores, {found['dtype']}"
-    axes.set_title(title, loc="left", size=10)
+    axes.set_xlim(0, 1.5 * max(seconds))
+    axes.set_title("Reply about 300 s of audio on two CPU cores, by audio tokens", loc="left", size=10)
 
 
 def main() -> None:
     """Writes the picture."""
     figure = Figure(figsize=(13, 6.6), layout="constrained")
-    panels = figure.subplot_mosaic("pt;ps", width_ratios=[1.15, 1], height_ratios=[4, 1])
+    panels = figure.subplot_mosaic("pt;ps", width_ratios=[1.15, 1], height_ratios=[4, 1.2])
     page, by_task, seconds = (panels[place] for place in "pts")
     page.imshow(imread(SCREENSHOT))
     page.axis("off")

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from dataset_builders.audiomarathon.tasks import TASKS, MarathonTask
-from metrics.probe.intervals import Estimate, combine
+from metrics.intervals import Estimate, combine
 
 from .outputs import PARTS, Result, Run
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from dataset_builders.audiomarathon.tasks import TASKS, MarathonTask, find_task
-from metrics.probe.intervals import Estimate, estimate
+from metrics.intervals import Estimate, estimate
 
 from . import strict
 

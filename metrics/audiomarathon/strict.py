@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer, EnglishTextNormalizer
 
 from dataset_builders.audiomarathon.tasks import LETTERS, MarathonTask
-from metrics.probe.intervals import estimate, mean
+from metrics.intervals import estimate, mean
 
 from .paper import standardise
 

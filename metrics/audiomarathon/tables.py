@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataset_builders.audiomarathon.tasks import TASKS, MarathonTask
-from metrics.probe.intervals import Estimate, compare
+from metrics.intervals import Estimate, compare
 
 from .comparison import average, common, parted, parts_of, same_items, tasks_of
 from .outputs import Result, Run

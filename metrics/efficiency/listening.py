@@ -24,8 +24,8 @@ from dataset_builders.audiomarathon.tasks import NEEDLE
 from dataset_builders.audiomarathon.wording import instruct
 from metrics.audiomarathon import strict
 from metrics.audiomarathon.parsing import parse
+from metrics.intervals import estimate, mean
 from metrics.machine import environment, peak_memory
-from metrics.probe.intervals import estimate, mean
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperProcessor, load_audio
 from modeling_uniwhisper.checkpoints import find_checkpoint

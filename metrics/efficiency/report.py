@@ -20,7 +20,7 @@ from metrics.audiomarathon.comparison import average, common
 from metrics.audiomarathon.figures import draw
 from metrics.audiomarathon.outputs import Run, RunError, read_json, read_run
 from metrics.audiomarathon.tables import share, sure
-from metrics.probe.intervals import Estimate, compare
+from metrics.intervals import Estimate, compare
 from metrics.probe.report import markdown
 from metrics.reports import write_report
 from metrics.settings import Setting

@@ -23,13 +23,13 @@ from safetensors.numpy import load_file, save_file
 from dataset_builders.instructions import PHRASINGS
 from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES
+from metrics.intervals import Estimate, compare
 from metrics.machine import cpu_name
 from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home, find_checkpoint
 
 from .aggregate import GAPS, averages, gaps
 from .encoders import open_encoder
-from .intervals import Estimate, compare
 from .report import draw, lines, markdown, side_by_side, table
 from .run import ask, probe, probe_as_xares
 from .zero_shot import ZeroShot

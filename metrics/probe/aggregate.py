@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .intervals import Estimate, combine
+from metrics.intervals import Estimate, combine
 
 if TYPE_CHECKING:
     from dataset_builders.probe_suite.registry import ProbeTask

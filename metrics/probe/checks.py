@@ -20,13 +20,13 @@ from sklearn.preprocessing import StandardScaler
 
 from dataset_builders.open_audio.splits import SPLITS
 from dataset_builders.probe_suite.registry import TASKS, load_splits
+from metrics.intervals import estimate, mean
 from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home
 
 from .embed import embed
 from .encoders import open_encoder
 from .heads import Part, choose_heads
-from .intervals import estimate, mean
 from .labels import accuracy, classes_of, correct, targets
 from .neighbours import NEIGHBOURS, TEMPERATURE, softmax, votes
 

@@ -7,8 +7,9 @@ import datasets
 import evaluate
 import numpy as np
 
+from metrics.intervals import estimate, mean
+
 from .heads import choose_heads
-from .intervals import estimate, mean
 from .labels import accuracy, classes_of, correct, targets
 from .neighbours import choose_neighbourhood, votes
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from dataset_builders.open_audio.splits import SPLITS
 from dataset_builders.probe_suite.registry import ProbeTask
+from metrics.intervals import Estimate, estimate, mean
 
 from .clusters import v_measures
 from .ctc import CTCConfig, one_minus_wer, train_ctc, word_errors
@@ -29,7 +30,6 @@ from .frames import (
     weighted_average_precision,
 )
 from .heads import CLIP, FRAME, MULTILABEL, SEEDS, HeadConfig, Heads, choose_heads, choose_layer
-from .intervals import Estimate, estimate, mean
 from .labels import accuracy, classes_of, correct, targets
 from .neighbours import choose_neighbourhood, votes
 from .retrieval import (

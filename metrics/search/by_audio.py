@@ -13,9 +13,9 @@ import numpy as np
 from datasets import Dataset
 
 from dataset_builders.probe_suite.registry import TASKS, load_probe
+from metrics.intervals import combine
 from metrics.probe.embed import embed
 from metrics.probe.encoders import Encoder, open_encoder
-from metrics.probe.intervals import combine
 from metrics.probe.neighbours import unit
 from modeling_uniwhisper import UniWhisperConfig
 from modeling_uniwhisper.checkpoints import find_checkpoint

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.probe.intervals import Estimate, compare, estimate, mean
+from metrics.intervals import Estimate, compare, estimate, mean
 
 TOP = 10
 """Hits that are shown."""

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+WAITS = ("page", "answer", "search")
 RESULTS = Path("model_cards/uniwhisper-base/results")
 
 
@@ -14,6 +15,21 @@ def test_the_readme_says_what_was_measured():
         assert f"| {kept[name]['seconds'][setting]['median']:.1f} | {kept[name]['value']:.2f} |" in readme
     steps, cache = (kept[f"decode_evicted_{part}"] for part in ("time", "cache"))
     assert f"| {steps['value']:.2f}, and {cache['value']:.2f} of the memory |" in readme
+    front, costs = Path("README.md").read_text(), json.loads((RESULTS / "cost.json").read_text())["rows"]
+    rates = json.loads((RESULTS / "rates.json").read_text())["rates"]
+    for row, of_rate in zip(costs, rates.values(), strict=True):
+        seconds, (low, high) = row["seconds"], of_rate["over_first"]["interval_95"]
+        cells = [f"{row['tokens']:,}", *(f"{seconds[part]['median']:.1f}" for part in ("prefill", "reply"))]
+        cells += [str(row["concurrency"]), f"{of_rate['mean']['value']:.2f}", f"{of_rate['over_first']['value']:.2f}"]
+        assert f"| {' | '.join(cells)}" in front
+        assert low == high or f"({low:.2f}-{high:.2f})" in front
     assert f"take {kept['ten_questions']['value']:.2f} times as long as one" in readme
     [hour] = [file for file in long["long_files"] if file["minutes"] == 60]
     assert f"in {sum(hour['seconds'].values()):.0f} s within {kept['hour_rss_gb']['value']:.1f} GB" in readme
+
+
+def test_what_a_visitor_waits_is_what_was_measured():
+    page, answer, search = (json.loads((RESULTS / "page.json").read_text())[key]["median"] for key in WAITS)
+    told = Path("metrics/README.md").read_text()
+    assert f"sees it after {page:.1f} s" in told
+    assert f"not heard before after {answer:.1f} s, and hits after {search:.2f} s" in told

@@ -24,7 +24,7 @@ from metrics.efficiency.figures import best
 from metrics.efficiency.quality import encoded_once, folder_of, read_recipe
 from metrics.efficiency.report import Point, ratios
 from metrics.efficiency.timing import in_turns
-from metrics.probe.intervals import Estimate
+from metrics.intervals import Estimate
 from metrics.settings import Setting, SettingError, read_settings
 from modeling_uniwhisper import UniWhisperForConditionalGeneration
 from modeling_uniwhisper.audio_io import SAMPLING_RATE

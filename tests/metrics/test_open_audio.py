@@ -9,11 +9,11 @@ import soundfile
 from datasets import Dataset
 from sklearn.metrics import accuracy_score
 
+from metrics.intervals import estimate, mean
 from metrics.open_audio import __main__ as command
 from metrics.open_audio import rates
 from metrics.open_audio.baselines import linear_probe, majority, mean_log_mel
 from metrics.open_audio.scores import interval, label_scores, normalize, right, transcript_scores
-from metrics.probe.intervals import estimate, mean
 from modeling_uniwhisper import (
     UniWhisperFeatureExtractor,
     UniWhisperForConditionalGeneration,
@@ -143,7 +143,9 @@ def test_every_rate_of_the_checkpoint_is_asked(drums, tiny_checkpoint, tmp_path,
         return estimate(lambda weights: mean(weights, np.array([1.0, rate > 5, 0.0])), "abc", "same")
 
     rates.main(tmp_path / "rates.json", tiny_checkpoint, 5)
-    told = json.loads((tmp_path / "rates.json").read_text())["rates"]
+    whole = json.loads((tmp_path / "rates.json").read_text())
+    told = whole["rates"]
+    assert whole["score_6hz"]["value"] == told["6.25"]["over_first"]["value"]
     assert list(told) == ["25", "12.5", "6.25", "3.125"]
     assert asked[0] == ("drum_class", 25.0, 5) and len(asked) == 8
     assert told["3.125"]["over_first"]["value"] == 0.5 and told["6.25"]["over_first"]["value"] == 1

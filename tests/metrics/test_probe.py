@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from metrics.intervals import Estimate, compare, estimate, mean
 from metrics.probe import heads, retrieval
 from metrics.probe.aggregate import averages, gap_closed, gaps
 from metrics.probe.checks import against_scikit_learn, shuffled
@@ -27,7 +28,6 @@ from metrics.probe.frames import (
     weighted_average_precision,
 )
 from metrics.probe.heads import HeadConfig, choose_heads, choose_layer, train_heads
-from metrics.probe.intervals import Estimate, compare, estimate, mean
 from metrics.probe.labels import accuracy, classes_of, correct, targets
 from metrics.probe.neighbours import choose_neighbourhood, knn, votes
 from metrics.probe.retrieval import Pairs, ProjectionConfig
