@@ -35,21 +35,30 @@ def ask(page: Page) -> None:
 
 
 def find(page: Page) -> None:
-    """Finds moments by words, hears the first and opens the map."""
+    """Finds moments by words, and hears the first."""
     page.get_by_role("tab", name="Find").click()
     page.get_by_label("By words").fill(WORDS)
     page.keyboard.press("Enter")
     page.locator("#found .play").first.click()
     page.locator("#moment #waveform").wait_for()
+
+
+def explore(page: Page) -> None:
+    """Opens the map, and goes to a point of it by keyboard."""
+    page.get_by_role("tab", name="Find").click()
     page.get_by_role("button", name="Map of the collection").click()
+    page.get_by_role("option").first.wait_for()
+    page.get_by_role("option").first.focus()
+    page.keyboard.press("ArrowRight")
 
 
-WIDE, PHONE = {"width": 1180, "height": 1180}, {"width": 390, "height": 844}
+WIDE, TALL, PHONE = {"width": 1180, "height": 1180}, {"width": 1180, "height": 1760}, {"width": 390, "height": 844}
 SIGHTS = {
     "screenshot": (ask, {"viewport": WIDE, "color_scheme": "light"}),
     "screenshot-dark": (ask, {"viewport": WIDE, "color_scheme": "dark"}),
     "screenshot-phone": (ask, {"viewport": PHONE, "color_scheme": "light", "device_scale_factor": 2}),
-    "screenshot-find": (find, {"viewport": WIDE, "color_scheme": "light"}),
+    "screenshot-find": (find, {"viewport": TALL, "color_scheme": "light"}),
+    "screenshot-map": (explore, {"viewport": TALL, "color_scheme": "light"}),
 }
 
 
