@@ -17,6 +17,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from dataset_builders.errors import plain_errors
+
 from .config import RecipeError, build_recipe
 from .sampling import is_transcription
 
@@ -89,4 +91,5 @@ def show(found: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -242,7 +242,7 @@ def read_recipe(path: str | Path) -> Recipe:
     try:
         entries = yaml.safe_load(Path(path).read_text())
     except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML: {error}") from None
+        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     try:
         return build_recipe(entries)
     except RecipeError as error:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from dataset_builders.errors import plain_errors
+
 
 def read_losses(run: Path) -> tuple[list[tuple[int, float]], dict[str, list[tuple[int, float]]]]:
     """Training loss and each task's validation loss, by step, of the newest state that `run` holds.
@@ -47,4 +49,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

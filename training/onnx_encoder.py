@@ -22,6 +22,7 @@ from typing import Annotated
 import torch
 import typer
 
+from dataset_builders.errors import plain_errors
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel
 
 from .assemble import TRAINED
@@ -88,4 +89,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dataset_builders.errors import plain_errors
 from modeling_uniwhisper import UniWhisperConfig, UniWhisperForConditionalGeneration
 from modeling_uniwhisper.configuration_uniwhisper import ENCODER_FRAME_RATE
 
@@ -89,19 +90,22 @@ def make_plan(
     rate = sum(one * share for one, share in rates.items()) / sum(rates.values())
     clips_at_once = recipe.mixture.batch_seconds / clip_seconds / devices
     clips_at_once /= recipe.trainer.get("gradient_accumulation_steps", 1)
+    examples: float = recipe.mixture.examples
+    if (most := recipe.trainer.get("max_steps", -1)) > 0:
+        examples = min(examples, most * recipe.mixture.batch_seconds / clip_seconds)
     frames, tokens = clip_seconds * ENCODER_FRAME_RATE, clip_seconds * rate + TEXT_TOKENS
     checkpoints = recipe.trainer.get("activation_checkpointing", False)
     reaches = {"encoder": parts["encoder"].learned > 0, "adapter": True, "language_model": True}
     positions = {"encoder": frames, "adapter": clip_seconds * rate, "language_model": tokens}
     operations = sum(work(part, positions[name], reaches[name], checkpoints) for name, part in parts.items())
     activations = sum(held(part, positions[name], checkpoints) for name, part in parts.items() if reaches[name])
-    device_hours = operations * recipe.mixture.examples / speed / 3600
+    device_hours = operations * examples / speed / 3600
     return Plan(
         parameters={name: part.parameters for name, part in parts.items()},
         learned={name: part.learned for name, part in parts.items()},
-        steps=round(recipe.mixture.examples * clip_seconds / recipe.mixture.batch_seconds),
-        audio_hours=recipe.mixture.examples * clip_seconds / 3600,
-        operations=operations * recipe.mixture.examples,
+        steps=round(examples * clip_seconds / recipe.mixture.batch_seconds),
+        audio_hours=examples * clip_seconds / 3600,
+        operations=operations * examples,
         weight_bytes=sum(
             LEARNED_BYTES * part.learned + FROZEN_BYTES * (part.parameters - part.learned) for part in parts.values()
         ),
@@ -206,4 +210,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -24,6 +24,7 @@ from transformers.trainer_utils import get_last_checkpoint
 if not __package__:  # run as a script, which is how `accelerate launch` likes it
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from dataset_builders.errors import plain_errors
 from modeling_uniwhisper import UniWhisperForConditionalGeneration, UniWhisperModel, UniWhisperProcessor
 from modeling_uniwhisper.transcribing import TRANSCRIBER
 from training.collator import Collator
@@ -241,4 +242,5 @@ def finish(model: UniWhisperForConditionalGeneration | WhisperAnswers, recipe: R
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import plain_errors
 from ..open_audio.__main__ import DEBS
 from ..open_audio.packages import PackageStore
 from ..open_audio.reports import build_each
@@ -33,4 +34,5 @@ def build(
 
 
 if __name__ == "__main__":
-    app()
+    with plain_errors():
+        app()

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,19 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dataset_builders.audiomarathon.items import ItemsError
-from dataset_builders.audiomarathon.layouts import PublishedError
 from dataset_builders.audiomarathon.tasks import TASKS, find_task
-from metrics.settings import SettingError
-from modeling_uniwhisper import AudioError
-from modeling_uniwhisper.checkpoints import CheckpointError
+from dataset_builders.errors import plain_errors
 
-from .models import HOSTED, ModelError
-from .outputs import RunError
-from .run import OPENAI, Hearing, Settings, SettingsError, run
-
-EXPECTED = (AudioError, CheckpointError, ItemsError, ModelError, PublishedError, RunError, SettingError, SettingsError)
-"""Errors whose message says all."""
+from .models import HOSTED
+from .run import OPENAI, Hearing, Settings, run
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 stderr = Console(stderr=True, highlight=False)
@@ -63,7 +53,7 @@ def run_(
         chosen = list(TASKS.values()) if tasks == "all" else [find_task(name) for name in tasks.split(",")]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    with told():
+    with plain_errors():
         settings = Settings.resolve(
             model=model,
             split=split,
@@ -90,7 +80,7 @@ def mock_run(
     """Put a model through everything, on made sounds of a few seconds, and print what worked."""
     from .mock import mock_run
 
-    with told():
+    with plain_errors():
         mock_run(model, setting=setting, device=device, dtype=dtype, endpoint=endpoint)
 
 
@@ -102,19 +92,9 @@ def report(
     """Set runs beside each other and the published rows: Markdown, HTML and pictures."""
     from .report import write
 
-    with told():
+    with plain_errors():
         write(runs, to)
     print(f"written: {to}")
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """End with the message of an expected error instead of where it came from."""
-    try:
-        yield
-    except EXPECTED as error:
-        stderr.print(str(error), style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 def table(report: dict[str, Any]) -> Table:

@@ -10,7 +10,7 @@ from functools import wraps
 
 import typer
 
-from metrics.audiomarathon.__main__ import told
+from dataset_builders.errors import plain_errors
 
 from . import bars, cost, quality, report
 
@@ -22,7 +22,7 @@ def telling(command: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(command)
     def tell(*args, **kwargs) -> None:
-        with told():
+        with plain_errors():
             command(*args, **kwargs)
 
     return tell

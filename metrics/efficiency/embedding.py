@@ -17,6 +17,7 @@ import soundfile
 import torch
 import typer
 
+from dataset_builders.errors import plain_errors
 from metrics.machine import environment, peak_memory
 from metrics.reports import write_report
 from modeling_uniwhisper import (
@@ -145,4 +146,5 @@ def write_noise(file: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    with plain_errors():
+        app()

@@ -25,6 +25,7 @@ import typer
 from rich.progress import track
 
 from dataset_builders.audiomarathon.builder import MINI
+from dataset_builders.errors import plain_errors
 from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
@@ -134,4 +135,5 @@ def measure(arms: dict[str, Arm], inputs: dict[str, torch.Tensor], repeats: int)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

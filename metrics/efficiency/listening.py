@@ -22,6 +22,7 @@ from dataset_builders.audiomarathon.construct import extend
 from dataset_builders.audiomarathon.items import Item, read_items
 from dataset_builders.audiomarathon.tasks import NEEDLE
 from dataset_builders.audiomarathon.wording import instruct
+from dataset_builders.errors import plain_errors
 from metrics.audiomarathon import strict
 from metrics.audiomarathon.parsing import parse
 from metrics.intervals import estimate, mean
@@ -185,4 +186,5 @@ def summary(items: Sequence[Item], samples: Sequence[dict]) -> dict[str, object]
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 
 import dataset_builders
+from dataset_builders.errors import plain_errors
 from dataset_builders.loading import SAMPLE_RATE, AudioLoader, decode_once
 from metrics.machine import environment
 from metrics.reports import write_report
@@ -121,4 +122,5 @@ def check_same(first: Iterable[dict], second: Iterable[dict]) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    with plain_errors():
+        app()

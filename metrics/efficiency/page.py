@@ -24,6 +24,7 @@ import typer
 from gradio_client import Client, handle_file
 from playwright.sync_api import sync_playwright
 
+from dataset_builders.errors import plain_errors
 from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper import load_audio
@@ -109,4 +110,5 @@ def three_minutes(folder: Path, files: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -24,6 +24,7 @@ from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from dataset_builders.errors import plain_errors
 from metrics.machine import environment
 from metrics.probe.embed import embed
 from metrics.probe.encoders import Encoder, MelEncoder
@@ -103,4 +104,5 @@ def xares_way(network: WhisperEncoder, rows: datasets.Dataset) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

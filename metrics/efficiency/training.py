@@ -23,6 +23,7 @@ import transformers
 import typer
 from transformers import Trainer
 
+from dataset_builders.errors import plain_errors
 from metrics.machine import environment
 from metrics.reports import write_report
 from modeling_uniwhisper.feature_extraction_uniwhisper import MAX_WINDOW_SECONDS
@@ -105,4 +106,5 @@ def padded(inputs: Callable[..., dict], rows: list[dict], audio: list[np.ndarray
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

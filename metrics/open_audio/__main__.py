@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from dataset_builders.errors import plain_errors
 from dataset_builders.open_audio.configs import CONFIGS
 from metrics.reports import write_report
 from modeling_uniwhisper import (
@@ -109,4 +110,5 @@ def show(results: dict) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    with plain_errors():
+        app()

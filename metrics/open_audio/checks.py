@@ -20,6 +20,7 @@ from rich.progress import track
 from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from dataset_builders.errors import plain_errors
 from dataset_builders.open_audio.configs import CONFIGS
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor
@@ -125,4 +126,5 @@ def show(baselines: dict[str, dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

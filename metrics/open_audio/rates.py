@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from dataset_builders.errors import plain_errors
 from metrics.intervals import Estimate, combine, estimate, mean
 from metrics.machine import environment
 from metrics.reports import write_report
@@ -98,4 +99,5 @@ def show(report: dict[str, dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -17,6 +17,7 @@ from transformers import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 import dataset_builders  # noqa: F401  (makes open_audio known to load_dataset)
+from dataset_builders.errors import plain_errors
 from metrics.reports import write_report
 from modeling_uniwhisper import UniWhisperFeatureExtractor, UniWhisperModel, load_audio
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
@@ -91,4 +92,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
+from dataset_builders.errors import plain_errors
 from dataset_builders.instructions import PHRASINGS
 from dataset_builders.probe_suite.registry import TASKS, chance, load_splits, weight
 from dataset_builders.probe_suite.xares import XARES
@@ -194,4 +195,5 @@ def _estimates(report: dict, draws: dict[str, np.ndarray], view: str) -> dict[st
 
 
 if __name__ == "__main__":
-    app()
+    with plain_errors():
+        app()

@@ -18,6 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from dataset_builders.errors import plain_errors
 from dataset_builders.open_audio.splits import SPLITS
 from dataset_builders.probe_suite.registry import TASKS, load_splits
 from metrics.intervals import estimate, mean
@@ -118,4 +119,5 @@ def shuffled(train: Part, validation: Part, test: Part, groups: list[str], name:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from dataset_builders.errors import plain_errors
 from dataset_builders.probe_suite.registry import TASKS, load_splits
 from metrics.reports import write_report
 from modeling_uniwhisper.checkpoints import cache_home
@@ -60,4 +61,5 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

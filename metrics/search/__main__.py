@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dataset_builders.errors import plain_errors
 from metrics.machine import environment
 from metrics.probe.report import markdown
 from metrics.reports import write_report
@@ -53,4 +54,5 @@ def tables(report: dict) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    with plain_errors():
+        typer.run(main)

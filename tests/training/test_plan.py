@@ -29,6 +29,16 @@ def test_parts_are_those_of_a_real_run(tiny_checkpoint, encoder, text):
     assert {name: part.learned for name, part in plan.count(recipe, config).items()} == learned
 
 
+def test_a_run_that_stops_early_is_planned_as_short(tiny_checkpoint):
+    config = plan.UniWhisperConfig.from_pretrained(tiny_checkpoint)
+    whole, stopped = (
+        plan.make_plan(Recipe(mixture=Mixture(tasks={"a": 1}), trainer=trainer), config, clip_seconds=5.0)
+        for trainer in ({}, {"max_steps": 2})
+    )
+    assert stopped.steps == 2 < whole.steps
+    assert stopped.operations / whole.operations == pytest.approx(stopped.audio_hours / whole.audio_hours)
+
+
 def test_paper_scale_is_of_the_published_sizes_and_fits_its_devices():
     path = RECIPES / "large-paper.yaml"
     recipe = read_recipe(path)
