@@ -33,3 +33,11 @@ def test_what_a_visitor_waits_is_what_was_measured():
     told = Path("metrics/README.md").read_text()
     assert f"sees it after {page:.1f} s" in told
     assert f"not heard before after {answer:.1f} s, and hits after {search:.2f} s" in told
+
+
+def test_the_training_page_says_how_fast_the_loop_is():
+    found = json.loads((RESULTS / "training.json").read_text())
+    ours, ratio = found["clips_per_second"]["ours"]["median"], found["speedup"]["median"]
+    told = Path("training/README.md").read_text()
+    assert f"hears {ours:.1f} clips a second" in told and f"{ratio:.1f} times as many" in told
+    assert f"of six seconds it would be {found['six_second_clips_per_second']['median']:.1f}." in told
