@@ -104,11 +104,11 @@ def _share(found: dict[str, Any]) -> str:
 
 
 def _answers(asked: dict[str, Any]) -> list[list[str]]:
-    rows = [["test task", "clips", "accuracy", "95 %", "majority", "chance", "mean log-mel", "answers in form"]]
+    rows = [["test task", "clips", "accuracy", "95 %", "majority", "chance", "log-mel", "Whisper-base", "in form"]]
     for task, question in QUESTIONS.items():
         found = asked[task]
         low, high = found["accuracy_95"]
-        guesses = [f"{found[name]:.2f}" for name in ("majority", "chance", "mean_log_mel")]
+        guesses = [f"{found[name]:.2f}" for name in ("majority", "chance", "log-mel", "whisper-base")]
         scores = [f"**{found['accuracy']:.2f}**", f"{low:.2f}-{high:.2f}", *guesses, f"{found['parse_rate']:.0%}"]
         rows.append([question, str(found["clips"]), *scores])
     return rows

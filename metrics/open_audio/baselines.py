@@ -1,8 +1,14 @@
 """What a task gives to those who do not listen: its majority label, properties of the file, the mean spectrum."""
 
+from __future__ import annotations
+
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 FRAME = 512
 """Samples of a frame in which level and spectrum are measured."""
@@ -46,8 +52,8 @@ def mean_log_mel(features) -> np.ndarray:
     return np.stack([np.r_[mel[:, :n].mean(1), mel[:, :n].std(1)] for mel, n in zip(mels, frames)])
 
 
-def linear_probe(train: tuple, validation: tuple, test: tuple) -> float:
-    """Test accuracy of logistic regression on fixed features, its regularisation chosen on validation.
+def linear_probe(train: tuple, validation: tuple) -> Pipeline:
+    """Logistic regression on fixed features, its regularisation chosen on validation.
 
     Each argument is `(features (clips, dims), labels)`.
     """
@@ -58,4 +64,13 @@ def linear_probe(train: tuple, validation: tuple, test: tuple) -> float:
     probes = [
         make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=2000)).fit(*train) for c in REGULARISATIONS
     ]
-    return float(max(probes, key=lambda probe: probe.score(*validation)).score(*test))
+    return max(probes, key=lambda probe: probe.score(*validation))
+
+
+def likeliest(probe: Pipeline, features: np.ndarray, choices: list[list[str]]) -> list[str]:
+    """Of each clip's listed choices the one that `probe` finds likeliest; what it never learned is the last resort."""
+    known = {label: column for column, label in enumerate(probe.classes_)}
+    return [
+        max(listed, key=lambda choice: row[known[choice]] if choice in known else 0.0)
+        for row, listed in zip(probe.predict_proba(features), choices)
+    ]

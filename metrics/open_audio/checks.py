@@ -92,7 +92,7 @@ def told(splits: dict[str, Dataset], features: dict[str, tuple[list, list]]) -> 
         "majority": majority(labels["train"], labels["test"]),
         "largest_in_test": max(Counter(labels["test"]).values()) / len(labels["test"]),
         "file_properties": forest(properties[0], properties[2]),
-        "mean_log_mel": linear_probe(*spectra),
+        "mean_log_mel": float(linear_probe(*spectra[:2]).score(*spectra[2])),
     }
 
 

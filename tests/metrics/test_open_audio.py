@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 from metrics.intervals import estimate, mean
 from metrics.open_audio import __main__ as command
 from metrics.open_audio import rates
-from metrics.open_audio.baselines import linear_probe, majority, mean_log_mel
+from metrics.open_audio.baselines import likeliest, linear_probe, majority, mean_log_mel
 from metrics.open_audio.scores import interval, label_scores, normalize, right, transcript_scores
 from modeling_uniwhisper import (
     UniWhisperFeatureExtractor,
@@ -84,9 +84,16 @@ def test_the_spectrum_names_pitch_but_not_noise(make_audio):
         return features, labels
 
     parts = part(20), part(10), part(10)
-    assert linear_probe(*parts) == 1.0
+    assert linear_probe(*parts[:2]).score(*parts[2]) == 1.0
     shuffled = [(features, rng.integers(0, 2, len(labels))) for features, labels in parts]
-    assert linear_probe(*shuffled) < 0.9
+    assert linear_probe(*shuffled[:2]).score(*shuffled[2]) < 0.9
+
+
+def test_a_probe_chooses_from_what_is_listed():
+    features, labels = np.eye(3, dtype=np.float32).repeat(4, axis=0), ["kick"] * 4 + ["snare"] * 4 + ["tom"] * 4
+    probe = linear_probe((features, labels), (features, labels))
+    listed = [["tom", "kick"], ["tom", "snare"], ["gong", "snare"]]
+    assert likeliest(probe, np.eye(3, dtype=np.float32), listed) == ["kick", "snare", "snare"], "gong was never learned"
 
 
 def test_padding_does_not_reach_the_mean_spectrum(make_audio):
@@ -123,13 +130,14 @@ def drums(make_audio, monkeypatch):
     monkeypatch.setattr(rates, "load_dataset", load)
 
 
-def test_labels_and_lines_are_scored_beside_baselines(drums, tiny_checkpoint, tmp_path, capsys):
+def test_labels_and_lines_are_scored_beside_baselines(drums, tiny_checkpoint, tmp_path, monkeypatch, capsys):
     out = tmp_path / "scores.json"
+    monkeypatch.setattr(command, "cache_home", lambda: tmp_path)
     command.main(tiny_checkpoint, out, ["drum_class", "asr_en"], "test", 5, 3.125, "float32")
     told = json.loads(out.read_text())
     drum, lines = (told["tasks"][task] for task in ("drum_class", "asr_en"))
     assert drum["clips"] == lines["clips"] == 5 and told["audio_token_rate"] == 3.125
-    assert drum["chance"] == 0.5 and 0 <= drum["majority"] <= 1 and 0 <= drum["mean_log_mel"] <= 1
+    assert drum["chance"] == 0.5 and 0 <= drum["majority"] <= 1 and all(0 <= drum[name] <= 1 for name in command.PROBED)
     assert lines["wer"] > 0.5, "it was never trained"
     assert "drum_class" in capsys.readouterr().out
 
