@@ -16,7 +16,7 @@ from modeling_uniwhisper.audio_io import SAMPLING_RATE
 
 from .augmentation import augment, mask_spectrogram
 from .config import Augmentation
-from .long_recordings import joined
+from .long_recordings import buried, joined
 
 TAGS = "sound_tags"
 MODEL_INPUTS = (
@@ -118,9 +118,11 @@ class Collator:
 
 
 def heard(row: dict) -> np.ndarray:
-    """The waveform `(samples,)` of a row at 16 kHz, with its companions, if it has any."""
+    """The waveform `(samples,)` of a row at 16 kHz, with its companions or in its bed, if it has any."""
     if "companions" in row:
         return joined(row["audio"]["bytes"], row["others"], row["companions"].before)
+    if "bed" in row:
+        return buried(row["audio"]["bytes"], row["bed"], np.random.default_rng((row["seed"], 3)))
     return decode(row["audio"]["bytes"])
 
 

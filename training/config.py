@@ -37,6 +37,7 @@ class Mixture:
         max_seconds: longer clips are left out (counted and printed).
         joined: how often a clip with a label is heard in a long recording, among other clips of its task.
         joined_seconds: the longest of those.
+        buried: how often a clip with a label is heard in the middle of speech or music, not of its own domain.
         temperature: a task is heard in proportion to its clips to this power, times its weight: 0 looks at
             weights only, 1 hears every clip equally often.
         floors: least share of a domain.
@@ -53,6 +54,7 @@ class Mixture:
     max_seconds: float = 12.0
     joined: float = 0.0
     joined_seconds: float = 60.0
+    buried: float = 0.0
     temperature: float = 0.5
     floors: dict[str, float] = field(default_factory=dict)
     replay: float = 0.0
@@ -62,9 +64,10 @@ class Mixture:
         if not self.tasks or min(self.tasks.values()) <= 0:
             raise RecipeError(f"mixture.tasks is {self.tasks}, but it needs tasks with weights above 0")
         share("mixture.temperature", self.temperature)
-        share("mixture.joined", self.joined)
-        if self.joined and self.streaming:
-            raise RecipeError("mixture.joined is not for streams, which cannot be searched for other clips")
+        for name in ("joined", "buried"):
+            share(f"mixture.{name}", getattr(self, name))
+            if getattr(self, name) and self.streaming:
+                raise RecipeError(f"mixture.{name} is not for streams, which cannot be searched for other clips")
         self.excluded = {name: Path(path) for name, path in self.excluded.items()}
         if self.dataset == PUBLIC and not self.streaming:
             raise RecipeError("mixture.dataset is public_mixture, which is only read with `streaming: true`")

@@ -1,4 +1,4 @@
-"""Long recordings out of a task's clips: of one label throughout, or with one that is asked for among others."""
+"""Clips among other sounds: of their task, one after the other, or in the middle of speech or music."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ LEVEL = 0.05
 """Root mean square of each clip, of full scale 1, so that loudness tells nothing."""
 SHORTEST = 1 / 3
 """Of the longest recording."""
+ABOVE = (0.0, 12.0)
+"""Decibels that a clip may be louder than what it lies in."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,15 @@ def joined(clip: bytes, others: Sequence[bytes], before: int) -> np.ndarray:
     gap = np.zeros(round(GAP * SAMPLING_RATE), np.float32)
     parts = [part for file in files for part in (levelled(decode(file)), gap)]
     return np.concatenate(parts[:-1])
+
+
+def buried(clip: bytes, bed: bytes, rng: np.random.Generator) -> np.ndarray:
+    """One waveform `(samples,)` at 16 kHz: a sound file at a random place of a bed, which is softer."""
+    event, around = (levelled(decode(file)) for file in (clip, bed))
+    mixed = np.pad(around, (0, max(0, len(event) - len(around))))
+    start = rng.integers(len(mixed) - len(event) + 1)
+    mixed[start : start + len(event)] += event * 10 ** (rng.uniform(*ABOVE) / 20)
+    return mixed
 
 
 def levelled(samples: np.ndarray) -> np.ndarray:

@@ -17,9 +17,12 @@ from dataset_builders.public_mixture import load_mixture
 from dataset_builders.public_streams import open_streams
 
 from . import config
+from .augmentation import NO_MIX
 from .long_recordings import GAP, Companions, companions
 from .sampling import shares
 
+BEDS = ("speech", "music")
+"""Domains in whose clips others are buried."""
 POOL = 16
 """Batches among which clips of like length are looked for."""
 
@@ -29,7 +32,7 @@ class Mixture(Dataset):
 
     An item is a row of the dataset plus its task's `labels`, a `seed`, from which its instruction and
     augmentation are drawn, its `batch`, from which is drawn what all processes do alike, and, in a long recording,
-    its `companions` and their `others`, sound files.
+    its `companions` and their `others`, sound files, or, in the middle of another clip, that one's file, its `bed`.
 
     Args:
         recipe: what is heard.
@@ -55,6 +58,7 @@ class Mixture(Dataset):
             seconds[places] = np.asarray(task["duration"])[self.rows[places]]
         self.drawn = drawn
         self.companions = self._join(recipe, seconds, np.random.default_rng((seed, 1)))
+        self.beds = self._bury(recipe, seconds, np.random.default_rng((seed, 2)))
         self.seconds = seconds
         self.batches = batch_by_seconds(seconds, recipe.batch_seconds, rng)
         self.batch_of = {place: number for number, batch in enumerate(self.batches) for place in batch}
@@ -74,6 +78,9 @@ class Mixture(Dataset):
         if together := self.companions.get(index):
             row["companions"] = together
             row["others"] = [self.tasks[task][place]["audio"]["bytes"] for place in together.places]
+        elif bed := self.beds.get(index):
+            number, place = bed
+            row["bed"] = self.tasks[number][place]["audio"]["bytes"]
         return row
 
     def _join(self, recipe: config.Mixture, seconds: np.ndarray, rng: np.random.Generator) -> dict[int, Companions]:
@@ -87,6 +94,22 @@ class Mixture(Dataset):
                 if rng.random() < recipe.joined:
                     found[index] = companions(labels, lengths, self.rows[index], recipe.joined_seconds, rng)
                     seconds[index] += (lengths[found[index].places] + GAP).sum()
+        return found
+
+    def _bury(
+        self, recipe: config.Mixture, seconds: np.ndarray, rng: np.random.Generator
+    ) -> dict[int, tuple[int, int]]:
+        """Task and row of what items lie in the middle of; their `seconds` are raised to those of it."""
+        domains = [task[0]["domain"] for task in self.tasks]
+        found: dict[int, tuple[int, int]] = {}
+        for index, own in enumerate(self.drawn.tolist()):
+            beds = [at for at, domain in enumerate(domains) if domain in BEDS and domain != domains[own]]
+            unfit = not beds or not self.labels[own] or index in self.companions or list(self.shares)[own] in NO_MIX
+            if rng.random() < recipe.buried and not unfit:
+                number = int(rng.choice(beds))
+                place = int(rng.integers(len(self.tasks[number])))
+                found[index] = number, place
+                seconds[index] = max(seconds[index], self.tasks[number][place]["duration"])
         return found
 
 

@@ -9,7 +9,7 @@ import soundfile
 
 from training import config
 from training.collator import heard, recast
-from training.long_recordings import GAP, LEVEL, companions, joined
+from training.long_recordings import ABOVE, GAP, LEVEL, buried, companions, joined
 from training.mixture import Mixture
 
 from .test_training import DRUMS, task
@@ -52,6 +52,17 @@ def test_clips_are_joined_in_order_at_one_level_with_gaps():
         np.testing.assert_allclose(part, level, atol=1e-6)
 
 
+def test_a_clip_is_buried_louder_than_what_is_around_it():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        mixed = buried(sound(0.5, 0.1), sound(-0.2, 0.4), rng)
+        event = np.flatnonzero(mixed > -0.9 * LEVEL)
+        assert len(mixed) == round(0.4 * RATE) and len(event) == round(0.1 * RATE) == np.ptp(event) + 1
+        louder = 20 * np.log10((mixed[event].mean() + LEVEL) / LEVEL)
+        assert ABOVE[0] <= louder <= ABOVE[1]
+    assert len(buried(sound(0.5, 0.4), sound(-0.2, 0.1), rng)) == round(0.4 * RATE)
+
+
 @pytest.fixture
 def mixture(make_audio) -> Mixture:
     recipe = config.Mixture(
@@ -87,8 +98,25 @@ def test_what_is_asked_of_a_mixed_recording_names_one_that_is_heard(mixture):
         assert asked["answer"] == row["label"] and set(offered) & row["companions"].labels == {row["label"]}
 
 
+def test_the_mixture_buries_sounds_in_speech(make_audio):
+    recipe = config.Mixture(
+        tasks={"drum_class": 1.0, "asr_en": 1.0}, examples=80, batch_seconds=12.0, max_seconds=1.0, buried=0.6
+    )
+    tasks = {"drum_class": task("drum_class", DRUMS, 40, make_audio), "asr_en": task("asr_en", [], 8, make_audio)}
+    rows = [mixture[index] for mixture in [Mixture(recipe, tasks, seed=0)] for index in range(80)]
+    lying = [row for row in rows if "bed" in row]
+    lines = {line["audio"]["bytes"] for line in tasks["asr_en"]}
+    assert {row["task"] for row in lying} == {"drum_class"} and {row["bed"] for row in lying} <= lines
+    assert 0.4 < len(lying) / sum(row["task"] == "drum_class" for row in rows) < 0.8
+    for row in lying:
+        assert len(heard(row)) == pytest.approx(row["duration"] * RATE, abs=RATE / 10)
+        np.testing.assert_array_equal(heard(row), heard(row))
+
+
 def test_streams_are_not_joined():
     with pytest.raises(config.RecipeError, match="joined is not for streams"):
         config.Mixture(tasks={"a": 1.0}, streaming=True, joined=0.5)
+    with pytest.raises(config.RecipeError, match="buried is not for streams"):
+        config.Mixture(tasks={"a": 1.0}, streaming=True, buried=0.5)
     with pytest.raises(config.RecipeError, match=r"joined_seconds is 60.0, more than the 30"):
         config.Mixture(tasks={"a": 1.0}, batch_seconds=30.0, joined=0.5)
