@@ -1,6 +1,7 @@
 """Every labelled clip as (audio, instruction, answer).
 
-The answer is always words: a transcript, or a label spelled out, never the letter of an option.
+The answer is words, a transcript or a label spelled out; in training it may be the letter of an option, which is what
+AudioMarathon asks for.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+from .audiomarathon.tasks import LETTERS
+from .audiomarathon.wording import lettered
 
 LISTED_IN_FULL = 10
 """A task with at most this many labels lists them all."""
@@ -196,6 +200,25 @@ def cast_heard(answer: str, heard: Collection[str], labels: Sequence[str], rng: 
     choices = [answer, *rng.sample(missing, min(3, len(missing)))]
     rng.shuffle(choices)
     return f"{rng.choice(WHICH_IS_HEARD)} Choose: {', '.join(choices)}.", answer
+
+
+def cast_lettered(
+    task: str, answer: str, labels: Sequence[str], rng: random.Random, heard: Collection[str] = ()
+) -> tuple[str, str]:
+    """Ask for the letter of an option, as AudioMarathon does: `(instruction, letter)`.
+
+    Args:
+        task: whose questions are asked.
+        answer: the right label.
+        labels: the task's, from which one to four wrong ones are drawn.
+        rng: draws the phrasing, how many options there are, which, and their order.
+        heard: the labels that are in a recording of several, `answer` among them; the others are not listed.
+    """
+    wrong = [label for label in labels if label != answer and label not in heard]
+    choices = [answer, *rng.sample(wrong, min(len(wrong), rng.randint(1, len(LETTERS) - 1)))]
+    rng.shuffle(choices)
+    question = rng.choice(WHICH_IS_HEARD if len(heard) > 1 else PHRASINGS[task].questions)
+    return lettered(question, choices, rng.choice(".:)")), LETTERS[choices.index(answer)]
 
 
 def _ask(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from dataset_builders.instructions import OPEN_ENDED, cast, cast_heard
+from dataset_builders.instructions import OPEN_ENDED, cast, cast_heard, cast_lettered
 from dataset_builders.loading import decode
 from modeling_uniwhisper import UniWhisperProcessor
 from modeling_uniwhisper.audio_io import SAMPLING_RATE
@@ -42,6 +42,7 @@ class Collator:
         augmentation: the recipe's.
         train: augment, and draw a fresh instruction for every visit of a clip.
         open_ended: how often that instruction names no options.
+        lettered: how often it asks for the letter of an option.
         tagger: says what sounds are in a waveform.
         taught: how often a clip that is not speech is asked for what `tagger` says of it.
     """
@@ -51,6 +52,7 @@ class Collator:
     augmentation: Augmentation = field(default_factory=Augmentation)
     train: bool = True
     open_ended: float = OPEN_ENDED
+    lettered: float = 0.0
     tagger: Callable[[np.ndarray], list[str]] | None = None
     taught: float = 0.0
 
@@ -63,7 +65,7 @@ class Collator:
             rate = float(rng.choice(list(self.rates), p=shares / shares.sum()))
             if rng.random() < self.augmentation.silence:
                 tail = float(rng.uniform(0.0, 2.0))
-            rows = [recast(row, self.open_ended) for row in rows]
+            rows = [recast(row, self.open_ended, self.lettered) for row in rows]
             audio = self.augmented(audio, rows)
             rows = [self.taught_row(row, clip) for row, clip in zip(rows, audio)]
         batch = self.inputs(rows, audio, rate, tail)
@@ -126,16 +128,19 @@ def heard(row: dict) -> np.ndarray:
     return decode(row["audio"]["bytes"])
 
 
-def recast(row: dict, open_ended: float = OPEN_ENDED) -> dict:
+def recast(row: dict, open_ended: float = OPEN_ENDED, lettered: float = 0.0) -> dict:
     """`row` asked afresh, as its `seed` draws; the stored answer may be to a yes-or-no question."""
     if row["task"] == "audio_qa":  # its question is its own
         return row
     right = row["label"] or row["answer"]
     rng = random.Random(row["seed"])
-    if "companions" in row and len(present := row["companions"].labels) > 1:
+    present = row["companions"].labels if "companions" in row else frozenset()
+    if row["labels"] and random.Random(f"lettered/{row['seed']}").random() < lettered:
+        instruction, answer = cast_lettered(row["task"], right, row["labels"], rng, present)
+    elif len(present) > 1:
         instruction, answer = cast_heard(right, present, row["labels"], rng)
-        return {**row, "instruction": instruction, "answer": answer}
-    instruction, answer, _ = cast(row["task"], right, row["labels"], rng, open_ended=open_ended)
+    else:
+        instruction, answer, _ = cast(row["task"], right, row["labels"], rng, open_ended=open_ended)
     return {**row, "instruction": instruction, "answer": answer}
 
 

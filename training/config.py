@@ -188,6 +188,7 @@ class Recipe:
         pooled: how often Whisper's decoder answers from the mean of the frames alone, but for transcripts: the loss
             then falls on what `embed` gives.
         open_ended: how often an instruction names no options: shorter, so faster, and harder to guess.
+        lettered: how often one with options asks for a letter, as AudioMarathon does.
         taught: how often a clip of sound or music, as it was augmented, is asked for the sounds that YAMNet hears.
         audio_token_rates: how often a batch runs at each rate.
         augmentation: what happens to clips.
@@ -209,6 +210,7 @@ class Recipe:
     adapter_lr: float = 1e-3
     pooled: float = 0.0
     open_ended: float = OPEN_ENDED
+    lettered: float = 0.0
     taught: float = 0.0
     audio_token_rates: dict[float, float] = field(default_factory=lambda: {12.5: 1.0})
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -224,6 +226,7 @@ class Recipe:
         self.output = Path(self.output)
         self.base, self.start = (Path(path) if path else None for path in (self.base, self.start))
         share("open_ended", self.open_ended)
+        share("lettered", self.lettered)
         share("pooled", self.pooled)
         share("taught", self.taught)
         if self.pooled and self.decoder != "whisper":

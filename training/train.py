@@ -185,6 +185,7 @@ def make_trainer(recipe: Recipe) -> UniWhisperTrainer:
             recipe.audio_token_rates,
             recipe.augmentation,
             open_ended=recipe.open_ended,
+            lettered=recipe.lettered,
             tagger=open_tagger() if recipe.taught else None,
             taught=recipe.taught,
         ),

@@ -31,6 +31,11 @@ def instruct(task: str, question: str, options: Sequence[str]) -> str:
     if not options:
         return TRANSCRIBE
     lead, mark = LEADS[task]
+    return lettered(f"{lead}\n\n{question}", options, mark)
+
+
+def lettered(question: str, options: Sequence[str], mark: str = ".") -> str:
+    """Return `question` with options after letters and `mark`, one of which is asked for."""
     listed = "\n".join(f"{letter}{mark} {option}" for letter, option in zip(LETTERS, options))
     *others, last = list(LETTERS[: len(options)])
-    return f"{lead}\n\n{question}\n\n{listed}\n\nReply with one letter only: {', '.join(others)} or {last}."
+    return f"{question}\n\n{listed}\n\nReply with one letter only: {', '.join(others)} or {last}."

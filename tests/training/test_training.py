@@ -230,6 +230,17 @@ def test_a_yes_or_no_question_is_asked_afresh_with_its_own_answer(tiny_processor
     assert answers == {"yes", "no", "snare"}
 
 
+def test_a_lettered_question_is_answered_by_the_letter_of_what_is_heard(tasks):
+    rows = [{**tasks["drum_class"][0], "labels": DRUMS, "seed": seed} for seed in range(60)]
+    asked = [recast(row, lettered=0.5) for row in rows]
+    by_letter = [row for row in asked if len(row["answer"]) == 1]
+    assert 15 < len(by_letter) < 45 and {row["answer"] for row in by_letter} == set("ABCDE"[: len(DRUMS)])
+    for row in by_letter:
+        _, listed, form = row["instruction"].split("\n\n")
+        options = {line[0]: line[3:] for line in listed.split("\n")}
+        assert options[row["answer"]] == "kick" and len(options) > 1 and f" {max(options)}." in form
+
+
 def test_an_open_ended_question_names_no_options(tasks):
     rows = [{**tasks["drum_class"][0], "labels": DRUMS, "seed": seed} for seed in range(30)]
     assert all(recast(row, open_ended=1.0)["answer"] == "kick" for row in rows)
