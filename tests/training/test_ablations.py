@@ -17,7 +17,19 @@ def test_variants_that_ship_are_recipes():
     entries = yaml.safe_load(Path("training/ablations.yaml").read_text())
     recipes = {name: build_recipe(changed(entries["recipe"], one or {})) for name, one in entries["variants"].items()}
     assert len({repr(recipe) for recipe in recipes.values()}) == len(recipes), "each differs"
-    assert {recipe.mixture.examples for recipe in recipes.values()} == {2000}
+    assert {recipe.mixture.examples for recipe in recipes.values()} == {1200}
+
+
+def test_the_table_is_what_came_of_them():
+    told = json.loads(Path("model_cards/uniwhisper-base/results/ablations.json").read_text())
+    entries = yaml.safe_load(Path("training/ablations.yaml").read_text())
+    assert told["recipe"] == entries["recipe"]
+    assert {name: run["changes"] or None for name, run in told["runs"].items()} == entries["variants"]
+    readme = Path("training/README.md").read_text()
+    for name, run in told["runs"].items():
+        scores = (run["loss_of_transcription"], run["loss_of_other_tasks"], run["knn"])
+        assert f"{name} | " in readme or f"{name}: " in readme
+        assert f"| {' | '.join(f'{score:.2f}' for score in scores)} | {run['minutes']:.1f} |" in readme
 
 
 def test_changes_are_made_inside_mappings():
