@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
-from .audiomarathon.tasks import LETTERS
-from .audiomarathon.wording import lettered
+LETTERED = 5
+"""Options with letters, at most: AudioMarathon's."""
 
 LISTED_IN_FULL = 10
 """A task with at most this many labels lists them all."""
@@ -215,10 +216,18 @@ def cast_lettered(
         heard: the labels that are in a recording of several, `answer` among them; the others are not listed.
     """
     wrong = [label for label in labels if label != answer and label not in heard]
-    choices = [answer, *rng.sample(wrong, min(len(wrong), rng.randint(1, len(LETTERS) - 1)))]
+    choices = [answer, *rng.sample(wrong, min(len(wrong), rng.randint(1, LETTERED - 1)))]
     rng.shuffle(choices)
     question = rng.choice(WHICH_IS_HEARD if len(heard) > 1 else PHRASINGS[task].questions)
-    return lettered(question, choices, rng.choice(".:)")), LETTERS[choices.index(answer)]
+    return lettered(question, choices, rng.choice(".:)")), ascii_uppercase[choices.index(answer)]
+
+
+def lettered(question: str, options: Sequence[str], mark: str = ".") -> str:
+    """Return `question` with options after letters and `mark`, one of which is asked for."""
+    letters = list(ascii_uppercase[: len(options)])
+    listed = "\n".join(f"{letter}{mark} {option}" for letter, option in zip(letters, options))
+    *others, last = letters
+    return f"{question}\n\n{listed}\n\nReply with one letter only: {', '.join(others)} or {last}."
 
 
 def _ask(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .tasks import LETTERS
+from ..instructions import lettered
 
 TRANSCRIBE = "Transcribe this recording verbatim: write down every word that is said, and nothing else."
 
@@ -32,10 +32,3 @@ def instruct(task: str, question: str, options: Sequence[str]) -> str:
         return TRANSCRIBE
     lead, mark = LEADS[task]
     return lettered(f"{lead}\n\n{question}", options, mark)
-
-
-def lettered(question: str, options: Sequence[str], mark: str = ".") -> str:
-    """Return `question` with options after letters and `mark`, one of which is asked for."""
-    listed = "\n".join(f"{letter}{mark} {option}" for letter, option in zip(LETTERS, options))
-    *others, last = list(LETTERS[: len(options)])
-    return f"{question}\n\n{listed}\n\nReply with one letter only: {', '.join(others)} or {last}."

@@ -1,18 +1,11 @@
 """Scores of answers: pure functions, each with a 95 % interval."""
 
-import re
-import unicodedata
-
 import jiwer
 import numpy as np
 
+from metrics.words import normalize
+
 RESAMPLES = 1000
-
-
-def normalize(text: str) -> str:
-    """Words alone: compatibility forms unified, case folded, punctuation dropped except inside a word."""
-    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    return " ".join(re.findall(r"\w+(?:'\w+)*", text))
 
 
 def interval(errors: np.ndarray, totals: np.ndarray, seed: int = 0) -> list[float]:

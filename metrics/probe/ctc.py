@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from metrics.open_audio.scores import normalize
+from metrics.words import normalize
 
 from .heads import cosine
 from .retrieval import linear

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from metrics.open_audio.scores import normalize
+from metrics.words import normalize
 
 from .heads import cosine, one_thread
 from .neighbours import Neighbourhood, unit

@@ -14,7 +14,7 @@ import numpy as np
 from dataset_builders.open_audio.sound.captions import BACKGROUNDS, CLAUSES
 from dataset_builders.open_audio.sound.names import BROADER
 from dataset_builders.probe_suite.registry import TASKS, load_probe
-from metrics.open_audio.scores import normalize
+from metrics.words import normalize
 
 SOURCES = {"caption": ("caption_retrieval",), "name": ("sound_event", "instrument"), "phrase": ("asr_ctc",)}
 """Kind of words to the probes whose test clips they ask for."""

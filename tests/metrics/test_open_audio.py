@@ -13,7 +13,8 @@ from metrics.intervals import estimate, mean
 from metrics.open_audio import __main__ as command
 from metrics.open_audio import rates
 from metrics.open_audio.baselines import likeliest, linear_probe, majority, mean_log_mel
-from metrics.open_audio.scores import interval, label_scores, normalize, right, transcript_scores
+from metrics.open_audio.scores import interval, label_scores, right, transcript_scores
+from metrics.words import normalize
 from modeling_uniwhisper import (
     UniWhisperFeatureExtractor,
     UniWhisperForConditionalGeneration,
