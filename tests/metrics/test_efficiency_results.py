@@ -28,6 +28,14 @@ def test_the_readme_says_what_was_measured():
     assert f"in {sum(hour['seconds'].values()):.0f} s within {kept['hour_rss_gb']['value']:.1f} GB" in readme
 
 
+def test_the_table_of_ways_to_drop_is_what_was_measured():
+    told = Path("metrics/README.md").read_text()
+    for row in json.loads((RESULTS / "methods.json").read_text())["rows"]:
+        seconds = [f"{row['seconds'][part]['median']:.1f}" for part in ("prefill", "decode", "reply")]
+        cells = [f"`{row['setting'].removeprefix('rate=25+')}`", *seconds, str(row["concurrency"])]
+        assert f"| {' | '.join(cells)} |" in told
+
+
 def test_what_a_visitor_waits_is_what_was_measured():
     page, answer, search = (json.loads((RESULTS / "page.json").read_text())[key]["median"] for key in WAITS)
     told = Path("metrics/README.md").read_text()
