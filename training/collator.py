@@ -42,7 +42,7 @@ class Collator:
         augmentation: the recipe's.
         train: augment, and draw a fresh instruction for every visit of a clip.
         open_ended: how often that instruction names no options.
-        lettered: how often it asks for the letter of an option.
+        lettered: how often a question about a label asks for the letter of an option.
         tagger: says what sounds are in a waveform.
         taught: how often a clip that is not speech is asked for what `tagger` says of it.
     """

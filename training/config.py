@@ -188,7 +188,7 @@ class Recipe:
         pooled: how often Whisper's decoder answers from the mean of the frames alone, but for transcripts: the loss
             then falls on what `embed` gives.
         open_ended: how often an instruction names no options: shorter, so faster, and harder to guess.
-        lettered: how often one with options asks for a letter, as AudioMarathon does.
+        lettered: how often a question about a label asks for the letter of an option, as AudioMarathon does.
         taught: how often a clip of sound or music, as it was augmented, is asked for the sounds that YAMNet hears.
         audio_token_rates: how often a batch runs at each rate.
         augmentation: what happens to clips.

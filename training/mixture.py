@@ -102,14 +102,16 @@ class Mixture(Dataset):
         """Task and row of what items lie in the middle of; their `seconds` are raised to those of it."""
         domains = [task[0]["domain"] for task in self.tasks]
         found: dict[int, tuple[int, int]] = {}
-        for index, own in enumerate(self.drawn.tolist()):
-            beds = [at for at, domain in enumerate(domains) if domain in BEDS and domain != domains[own]]
-            unfit = not beds or not self.labels[own] or index in self.companions or list(self.shares)[own] in NO_MIX
-            if rng.random() < recipe.buried and not unfit:
-                number = int(rng.choice(beds))
-                place = int(rng.integers(len(self.tasks[number])))
-                found[index] = number, place
-                seconds[index] = max(seconds[index], self.tasks[number][place]["duration"])
+        for number, name in enumerate(self.shares):
+            beds = [at for at, domain in enumerate(domains) if domain in BEDS and domain != domains[number]]
+            if not beds or not self.labels[number] or name in NO_MIX:
+                continue
+            for index in np.flatnonzero(self.drawn == number).tolist():
+                if index not in self.companions and rng.random() < recipe.buried:
+                    bed = int(rng.choice(beds))
+                    place = int(rng.integers(len(self.tasks[bed])))
+                    found[index] = bed, place
+                    seconds[index] = max(seconds[index], self.tasks[bed][place]["duration"])
         return found
 
 

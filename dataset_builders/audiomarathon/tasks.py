@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Literal
 
-LETTERS = "ABCDE"
+from ..instructions import LETTERED
+
+LETTERS = ascii_uppercase[:LETTERED]
 
 
 @dataclass(frozen=True)

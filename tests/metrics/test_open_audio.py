@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,6 +48,21 @@ def test_transcript_scores():
     assert scores["wer"] == pytest.approx(2 / 6)
     assert scores["parse_rate"] == pytest.approx(2 / 3)
     assert scores["cer"] == pytest.approx(9 / 23)
+
+
+def test_the_readme_says_what_was_answered():
+    kept = json.loads(Path("model_cards/uniwhisper-base/results/open_audio.json").read_text())["tasks"]
+    readme, labelled = Path("README.md").read_text(), [found for found in kept.values() if "accuracy" in found]
+    for found in labelled:
+        cells = [f"{found[name]:.2f}" for name in command.BESIDE]
+        assert f"| **{found['accuracy']:.2f}** |" in readme
+        assert f" | {' | '.join(cells)} | {found['parse_rate']:.0%} |" in readme
+    ahead = [round(found["accuracy"] - found["whisper-base"], 6) for found in labelled]
+    assert all(found["accuracy"] > found["majority"] for found in labelled) and len(labelled) == 12
+    assert sum(by > 0 for by in ahead) == 2 and ahead.count(0) == 2
+    assert (
+        "above the majority on all twelve tasks, above Whisper-base's probe on two and level with it on two." in readme
+    )
 
 
 def test_interval_narrows_with_clips():
