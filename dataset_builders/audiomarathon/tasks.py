@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from string import ascii_uppercase
 from typing import Literal
 
-from ..instructions import LETTERED
-
-LETTERS = ascii_uppercase[:LETTERED]
+LETTERS = "ABCDE"
 
 
 @dataclass(frozen=True)
